@@ -26,6 +26,7 @@ pub(crate) mod sized;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tools;
 
 pub use auth::Auth;
 pub use endpoint::{Ask, Endpoint, UrlError};
@@ -36,6 +37,7 @@ pub use outlet::{Known, Outlet};
 pub use price::{Amount, Component, CostError, Exact, PicoUsd, Prices, Rate, Service, Share};
 pub(crate) use provider::matches;
 pub use provider::{CacheMarks, Edits, Made, Pass, Provider, RowError, Rule, StreamUsage, Variable};
+pub use tools::Tools;
 
 use endpoint::DefaultPaths;
 use lookup::PlainNames;
@@ -62,6 +64,12 @@ pub struct Catalog {
 struct Shelf {
     table: Table,
     names: OnceLock<PlainNames>,
+}
+
+/// What the name of a resource at AWS calls it: of a profile or a model of the vendors' own, the model; of others, an id.
+fn of_arn(name: &str) -> Option<&str> {
+    let arn = name.strip_prefix("arn:")?;
+    arn.rsplit_once('/').or_else(|| arn.rsplit_once("%2F")).map(|(_, resource)| resource)
 }
 
 impl Catalog {
@@ -190,7 +198,8 @@ impl Catalog {
             }
             let rows = row.into_iter().chain(lender.and_then(|(_, row)| row));
             let mut prefixes = rows.flat_map(|row| &row.model_prefixes);
-            model = prefixes.find_map(|prefix| model.strip_prefix(prefix.as_str()).filter(|_| !prefix.is_empty()))?;
+            let bare = prefixes.find_map(|prefix| model.strip_prefix(prefix.as_str()).filter(|_| !prefix.is_empty()));
+            model = bare.or_else(|| of_arn(model))?;
         }
     }
 

@@ -213,7 +213,7 @@ impl Deployment {
             catalog.provider(&spec.provider).ok_or_else(|| BadDeployment(format!("there is no provider `{}`", spec.provider)))?;
         let based = spec.base_model.as_deref().and_then(|base| catalog.base(&provider.id, base));
         let listed = based.or_else(|| catalog.model(&provider.id, &spec.model));
-        let card = said::amended(listed, &spec);
+        let card = said::amended(listed, &spec).map(|card| catalog.with_tools(provider, card));
         let telling = crate::profile::telling(catalog, provider, &spec);
         let mut profile = crate::profile::of(catalog, provider, card.as_ref(), (&spec.model, telling));
         if spec.base.is_some() {

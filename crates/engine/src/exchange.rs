@@ -86,8 +86,11 @@ impl Exchange<'_> {
         };
         let call = self.dispatch.call;
         let same = self.spoken == call.door.dialect && !openrouter::is_rewritten(call, self.target);
-        let glance =
-            if same { outbound.glance(&body).filter(|glance| !is_empty(glance.finish.reason, glance.usage.as_ref())) } else { None };
+        let glance = if same && !meter.may_be_cited_in(&body) {
+            outbound.glance(&body).filter(|glance| !is_empty(glance.finish.reason, glance.usage.as_ref()))
+        } else {
+            None
+        };
         let (glance, body) = match glance {
             Some(glance) => {
                 if glance.finish.reason == Reason::ToolCalls && meter.watches_tools() {
@@ -104,6 +107,7 @@ impl Exchange<'_> {
                     Err(error) => return Err((error, meter)),
                 };
                 see_tools(&mut meter, &reading);
+                meter.cited_in(&reading);
                 if is_untold(reading.usage.as_ref()) {
                     meter.deliver_whole(Some(&reading), &body);
                 }

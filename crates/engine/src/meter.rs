@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use switchboard_wire::event::Event;
+use switchboard_wire::event::{Delta, Event};
 use switchboard_wire::relay::is_content;
 use switchboard_wire::reply::{Finish, Usage};
 
@@ -327,6 +327,9 @@ impl Meter {
             Event::BlockDelta { .. } | Event::BlockStart { .. } if is_content(event) => {
                 self.deliver(event);
                 self.content();
+                if let Event::BlockDelta { delta: Delta::Citation(citation), .. } = event {
+                    self.cited(citation);
+                }
             }
             Event::BlockDelta { .. } | Event::BlockStart { .. } | Event::BlockEnd { .. } | Event::Fault(_) | Event::Unknown(_) => {}
         }
@@ -352,6 +355,7 @@ impl Meter {
     /// Takes over what a report of usage says.
     pub fn usage(&mut self, usage: Usage) {
         self.0.billed = None;
+        let usage = self.0.expected.paid_of(usage);
         self.note(|record| record.usage.get_or_insert_default().merge(usage));
     }
 

@@ -257,8 +257,13 @@ impl<'a> Tariff<'a> {
 
     /// What is paid for so many searches: of some vendors each, of others all of an answer's as one.
     pub(crate) fn searches(&self, count: u64) -> (Component, u64) {
+        (self.search.component(), self.looked_up(count))
+    }
+
+    /// The same of anything that is looked up, such as a place in maps.
+    pub(crate) fn looked_up(&self, count: u64) -> u64 {
         let per_answer = self.card.is_some_and(|card| card.search_unit.as_deref() == Some("per_prompt"));
-        (self.search.component(), if per_answer { count.min(1) } else { count })
+        if per_answer { count.min(1) } else { count }
     }
 
     /// The price list; none where no price is known.

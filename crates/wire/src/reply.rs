@@ -88,6 +88,8 @@ pub struct Bill {
 pub struct Usage {
     /// All of the prompt.
     pub input: Option<u64>,
+    /// The longest prompt of one turn, where the provider took several for the answer.
+    pub longest_input: Option<u64>,
     /// All that was generated.
     pub output: Option<u64>,
     /// The sum, as the provider gave it.
@@ -128,6 +130,18 @@ pub struct Usage {
     pub web_searches: Option<u64>,
     /// Pages the provider fetched.
     pub web_fetches: Option<u64>,
+    /// Look-ups in maps that the provider made.
+    pub maps_queries: Option<u64>,
+    /// Searches of kept files that the provider made.
+    pub file_searches: Option<u64>,
+    /// Containers in which the provider ran code.
+    pub code_sessions: Option<u64>,
+    /// Of another model, which the provider had draw: text that it read.
+    pub drawing_text: Option<u64>,
+    /// Of that model: images that it read.
+    pub drawing_images: Option<u64>,
+    /// Of that model: what it drew.
+    pub drawing_output: Option<u64>,
     /// 1 where it was served faster than usual, at the price of that.
     pub served_fast: Option<u64>,
     /// 1 where it was served within the United States alone, at the price of that.
@@ -142,9 +156,10 @@ pub struct Usage {
 
 impl Usage {
     /// The counts, by name; for comparing and for records.
-    pub fn counts(&self) -> [(&'static str, Option<u64>); 23] {
+    pub fn counts(&self) -> [(&'static str, Option<u64>); 30] {
         [
             ("input", self.input),
+            ("longest_input", self.longest_input),
             ("output", self.output),
             ("total", self.total),
             ("cache_read", self.cache_read),
@@ -165,6 +180,12 @@ impl Usage {
             ("rejected_prediction", self.rejected_prediction),
             ("web_searches", self.web_searches),
             ("web_fetches", self.web_fetches),
+            ("maps_queries", self.maps_queries),
+            ("file_searches", self.file_searches),
+            ("code_sessions", self.code_sessions),
+            ("drawing_text", self.drawing_text),
+            ("drawing_images", self.drawing_images),
+            ("drawing_output", self.drawing_output),
             ("served_fast", self.served_fast),
             ("served_us", self.served_us),
         ]
@@ -174,6 +195,7 @@ impl Usage {
     pub fn set(&mut self, name: &str, count: u64) {
         let field = match name {
             "input" => &mut self.input,
+            "longest_input" => &mut self.longest_input,
             "output" => &mut self.output,
             "total" => &mut self.total,
             "cache_read" => &mut self.cache_read,
@@ -194,6 +216,12 @@ impl Usage {
             "rejected_prediction" => &mut self.rejected_prediction,
             "web_searches" => &mut self.web_searches,
             "web_fetches" => &mut self.web_fetches,
+            "maps_queries" => &mut self.maps_queries,
+            "file_searches" => &mut self.file_searches,
+            "code_sessions" => &mut self.code_sessions,
+            "drawing_text" => &mut self.drawing_text,
+            "drawing_images" => &mut self.drawing_images,
+            "drawing_output" => &mut self.drawing_output,
             "served_fast" => &mut self.served_fast,
             "served_us" => &mut self.served_us,
             _ => return,
@@ -206,9 +234,10 @@ impl Usage {
         macro_rules! newer {
             ($($field:ident),*) => { $(if later.$field.is_some() { self.$field = later.$field; })* };
         }
-        newer!(input, output, total, cache_read, cache_write, cache_write_5m, cache_write_1h, reasoning);
+        newer!(input, longest_input, output, total, cache_read, cache_write, cache_write_5m, cache_write_1h, reasoning);
         newer!(input_text, input_audio, input_image, input_video, input_document, input_tool);
         newer!(output_text, output_audio, output_image, accepted_prediction, rejected_prediction);
+        newer!(maps_queries, file_searches, code_sessions, drawing_text, drawing_images, drawing_output);
         newer!(web_searches, web_fetches, served_fast, served_us, cost, bill, raw);
     }
 }

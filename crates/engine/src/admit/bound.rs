@@ -75,6 +75,8 @@ pub struct Bound {
     kept: bool,
     /// What the provider's own tools do.
     hosted: Hosted,
+    /// How often more than once the prompt is read, and answered: where the provider may make it shorter first.
+    again: u64,
     /// Whether writes to a cache may be for an hour.
     long_cache: bool,
     /// Whether terms may be served that are dearer than the usual ones.
@@ -104,8 +106,9 @@ impl Bound {
         let is_kept = is_kept(call);
         let (seen, long_cache) = in_bytes(call, window);
         let hosted = if target.searches { Hosted::of(call, target).searching(searches(target)) } else { Hosted::of(call, target) };
-        let (_, searches) = Tariff::listed(card).searches(hosted.searches);
-        let hosted = Hosted { brought: hosted.brought.min(window), searches };
+        let looked_up = |count: u64| Tariff::listed(card).looked_up(count);
+        let (searches, maps) = (looked_up(hosted.searches), looked_up(hosted.maps));
+        let hosted = Hosted { brought: hosted.brought.min(window), searches, maps, ..hosted };
         let bytes = seen::of_form(call).unwrap_or(call.body.len() as u64).saturating_add(FRAME);
         // Where the provider's own words for a bound are not known, the caller's other ones are none.
         let asked = caps.output().filter(|_| !call.laid.iter().any(|key| UNREAD.contains(&key.as_str())));
@@ -116,12 +119,14 @@ impl Bound {
             _ => Some(asked.unwrap_or_else(|| made(call, target, most))),
         };
         let whole = if is_kept || seen.endless { window } else { 0 };
+        let again = u64::from(may_be_shortened(call, target));
         Self {
-            input: bytes.saturating_add(seen.tokens).max(whole).saturating_add(hosted.brought),
+            input: bytes.saturating_add(seen.tokens).max(whole).saturating_mul(1 + again).saturating_add(hosted.brought),
             output,
             asked: asked.is_some(),
             settable: asked.is_none() && !caps.says_none(),
-            choices: caps.choices(),
+            choices: caps.choices().saturating_add(again),
+            again,
             window,
             kept: is_kept,
             hosted,
@@ -141,9 +146,10 @@ impl Bound {
         if let Some(count) = tokens(request) {
             let tokens = count.saturating_mul(MARGIN_PERCENT).div_ceil(100).saturating_add(FRAME);
             let seen = Seen::of(request);
-            self.told = Some(self.input.min(count.saturating_add(seen.tokens)));
+            self.told = Some(self.input.min(count.saturating_add(seen.tokens).saturating_mul(1 + self.again)));
             let whole = if self.kept || seen.endless { self.window } else { 0 };
-            self.input = self.input.min(tokens.saturating_add(seen.tokens).max(whole).saturating_add(self.hosted.brought));
+            let read = tokens.saturating_add(seen.tokens).max(whole).saturating_mul(1 + self.again);
+            self.input = self.input.min(read.saturating_add(self.hosted.brought));
         }
         self
     }
@@ -177,11 +183,9 @@ impl Bound {
         }
     }
 
-    /// Whether nothing has a price that it could take. Searches have one wherever they can be asked for.
+    /// Whether nothing has a price that it could take. Tools have one wherever they can be asked for.
     fn is_free(&self, prices: &Prices) -> bool {
-        use Component as C;
-        let is_tool = |component| matches!(component, C::SearchLow | C::SearchMedium | C::SearchHigh | C::MapsQuery | C::CodeSession);
-        let matters = |component| self.hosted.searches > 0 || !is_tool(component);
+        let matters = |component: Component| self.hosted.is_paid() || !component.is_tool();
         let met = |key: &PriceKey| self.tiers || !key.service.is_dearer();
         prices.iter().all(|(key, rate)| rate == Rate::ZERO || !matters(key.component) || !met(key))
     }
@@ -238,9 +242,7 @@ impl Bound {
             .saturating_add(cost(C::Request, 1))
             .saturating_add(cost(C::Reasoning, self.pondered))
             .saturating_add(self.beside(prices));
-        let search = [C::SearchHigh, C::SearchMedium, C::SearchLow, C::MapsQuery];
-        let searches = search.into_iter().map(|search| cost(search, self.hosted.searches)).max().unwrap_or(0);
-        PicoUsd(self.scaled(beside).saturating_add(searches))
+        PicoUsd(self.scaled(beside).saturating_add(self.hosted.cost(self.input, cost)))
     }
 
     /// What things cost that are no tokens.
@@ -276,6 +278,11 @@ fn said(call: &Call, target: &Deployment, key: &str) -> Option<Value> {
         serde_json::from_str::<Value>(json).ok()
     };
     of(&target.spec.set).or_else(|| call.value(key)).or_else(|| of(&target.spec.defaults)).filter(|value| !value.is_null())
+}
+
+/// Whether the provider may make a long prompt shorter before it answers.
+fn may_be_shortened(call: &Call, target: &Deployment) -> bool {
+    said(call, target, "context_management").is_some_and(|said| said.to_string().contains("compact"))
 }
 
 /// Whether there is more to the prompt, which the provider keeps.

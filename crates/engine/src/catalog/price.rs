@@ -247,11 +247,30 @@ components! {
     MapsQuery = "maps_query" / Piece,
     /// A session of the code interpreter.
     CodeSession = "code_session" / Piece,
+    /// A search of kept files.
+    FileSearch = "file_search" / Piece,
+    /// Text that a model read which another one had draw.
+    DrawingText = "drawing_text" / Token,
+    /// Images that it read, in tokens.
+    DrawingImage = "drawing_image" / Token,
+    /// What it drew, in tokens.
+    DrawingOutput = "drawing_output" / Token,
     /// A unit of a guardrail policy, named by the qualifier.
     GuardrailUnit = "guardrail_unit" / Piece,
 }
 
 impl Component {
+    /// Whether it is a search of the web.
+    pub fn is_search(self) -> bool {
+        matches!(self, Self::SearchLow | Self::SearchMedium | Self::SearchHigh)
+    }
+
+    /// Whether it is work of a tool that the provider runs.
+    pub fn is_tool(self) -> bool {
+        let draws = matches!(self, Self::DrawingText | Self::DrawingImage | Self::DrawingOutput);
+        draws || self.is_search() || matches!(self, Self::MapsQuery | Self::CodeSession | Self::FileSearch)
+    }
+
     /// What it is billed as where it has no price of its own; a model without a cache price bills the plain input.
     pub fn otherwise(self) -> Option<Component> {
         let other = match self {
@@ -266,7 +285,8 @@ impl Component {
             Component::ImageOutput | Component::VideoOutput => Component::Output,
             Component::InputAudioTime | Component::InputVideoTime => Component::InputTime,
             Component::OutputVideoTime => Component::OutputTime,
-            Component::SearchLow | Component::SearchHigh => Component::SearchMedium,
+            Component::SearchLow | Component::SearchHigh | Component::MapsQuery => Component::SearchMedium,
+            Component::DrawingImage => Component::DrawingText,
             // Where pictures are made, lists write the price of one at either end.
             Component::OutputImage => Component::InputImage,
             Component::OutputPixel => Component::InputPixel,

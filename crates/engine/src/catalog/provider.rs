@@ -9,6 +9,7 @@ use switchboard_wire::half::{Accent, Budgets, Inputs, Thinking};
 use switchboard_wire::{Dialect, Operation};
 
 use super::auth::Auth;
+use super::tools::Tools;
 
 /// One provider, embedded or written by the user.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +57,8 @@ pub struct Provider {
     pub states_cost: bool,
     /// Models that search the web whatever they are asked, as patterns.
     pub searches: Vec<String>,
+    /// What its own tools cost.
+    pub tools: Tools,
     /// JSON pointer to usage, where it is not in its dialect's usual place.
     pub usage: Option<String>,
     /// The field in which it sends reasoning, where it is not its dialect's usual one.
@@ -438,11 +441,6 @@ impl Provider {
     pub fn shape(&self, operation: Operation, model: &str) -> Option<&str> {
         let by_rule = self.rule(model).and_then(|rule| rule.shapes.get(&operation));
         by_rule.or_else(|| self.shapes.get(&operation)).map(String::as_str)
-    }
-
-    /// Whether that model searches the web whatever it is asked.
-    pub fn always_searches(&self, model: &str) -> bool {
-        self.searches.iter().any(|pattern| matches(pattern, model))
     }
 
     /// The name in public lists.

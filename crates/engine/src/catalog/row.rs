@@ -16,6 +16,7 @@ use super::auth::Auth;
 use super::provider::{
     CacheMarks, Company, Edits, Exchange, Made, Pass, PassedCall, Place, Provider, RowError, Rule, StreamUsage, Variable, Variant,
 };
+use super::tools::Tools;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,6 +67,8 @@ struct Row {
     states_cost: bool,
     #[serde(default)]
     searches: Vec<String>,
+    #[serde(default)]
+    tools: Tools,
     usage: Option<String>,
     reasoning_field: Option<String>,
     #[serde(default)]
@@ -312,6 +315,7 @@ impl Row {
             stream_usage: self.stream_usage.resolve(),
             states_cost: self.states_cost,
             searches: self.searches,
+            tools: self.tools,
             usage: self.usage,
             reasoning_field: self.reasoning_field,
             model_prefixes: self.model_prefixes,

@@ -12,15 +12,17 @@
 //! What is paid by the piece (images, characters, time, searches) is counted where the answer shows it, and else by guess as the
 //! request says it ([`Expected`]).
 
-use switchboard_wire::Operation;
 use switchboard_wire::assemble::events_of;
+use switchboard_wire::chat::{Citation, PartBody};
 use switchboard_wire::event::{BlockKind, Delta, Event};
+use switchboard_wire::openai_chat::PAGE;
 use switchboard_wire::reply::{ChatReply, Usage};
+use switchboard_wire::{Dialect, Operation};
 
 use super::{Bill, Expected, Outcome, Record, bill};
 use crate::admit::journal::Basis;
 use crate::admit::{Charge, NanoUsd};
-use crate::catalog::{Component, Exact};
+use crate::catalog::{Component, Exact, Prices};
 use crate::tariff::Tariff;
 
 /// No attempt costs more: what says so is a mistake, and is told.
@@ -113,7 +115,9 @@ impl End<'_> {
             None => {
                 let is_request = |(component, _): &(Component, u64)| *component == Component::Request;
                 let is_free = || bill(tariff, None, self.counted, self.service).is_some() || tariff.prices().is_none();
-                self.counted.iter().any(is_request) || !self.counted.is_empty() && is_free()
+                // That something was searched for says nothing of the rest.
+                let is_else = |(component, _): &(Component, u64)| !component.is_search();
+                self.counted.iter().any(is_request) || self.counted.iter().any(is_else) && is_free()
             }
         }
     }
@@ -199,6 +203,36 @@ impl super::Meter {
             Some(reply) => events_of(reply).iter().for_each(|event| self.deliver(event)),
             None => self.0.delivered.bytes += body.len() as u64,
         }
+    }
+
+    /// A page was named: chat completions may tell of a search in no other way.
+    pub(super) fn cited(&mut self, citation: &Citation) {
+        let is_counted = self.0.counted.iter().any(|(component, _)| component.is_search());
+        if self.is_chat_completion() && citation.url.is_some() && !is_counted {
+            let (component, count) = self.tariff().searches(1);
+            self.count(component, count);
+        }
+    }
+
+    /// The same of a whole answer.
+    pub(crate) fn cited_in(&mut self, reply: &ChatReply) {
+        for part in &reply.parts {
+            if let PartBody::Text { citations, .. } = &part.body {
+                citations.iter().for_each(|citation| self.cited(citation));
+            }
+        }
+    }
+
+    /// Whether an answer must be read for the pages it names, since searches have a price.
+    pub(crate) fn may_be_cited_in(&self, body: &[u8]) -> bool {
+        let has_price = |prices: &Prices| prices.iter().any(|(key, _)| key.component.is_search());
+        self.is_chat_completion()
+            && self.tariff().prices().is_some_and(|prices| has_price(&prices))
+            && memchr::memmem::find(body, PAGE.as_bytes()).is_some()
+    }
+
+    fn is_chat_completion(&self) -> bool {
+        self.0.record.as_deref().is_some_and(|record| record.spoken.unwrap_or(record.dialect) == Dialect::OpenAiChat)
     }
 
     /// So many bytes were passed on unread.

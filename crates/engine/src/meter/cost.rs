@@ -92,7 +92,8 @@ impl Parts {
             }
             C::Output | C::AudioOutput | C::ImageOutput | C::VideoOutput => to(&mut self.output),
             C::OutputImage | C::OutputPixel | C::OutputCharacter | C::OutputTime | C::OutputVideoTime => to(&mut self.output),
-            C::SearchLow | C::SearchMedium | C::SearchHigh | C::MapsQuery | C::CodeSession | C::GuardrailUnit => to(&mut self.tools),
+            C::GuardrailUnit => to(&mut self.tools),
+            tool if tool.is_tool() => to(&mut self.tools),
             _ => to(&mut self.input),
         }
     }
@@ -112,7 +113,10 @@ pub fn bill(tariff: &Tariff<'_>, usage: Option<&Usage>, counted: &[(Component, u
     let list = tariff.prices()?;
     let prices: &Prices = &list;
     let usage = usage.filter(|usage| usage.input.is_some());
-    let paid = |(component, _): &&(Component, u64)| (usage.is_none() || is_beside(prices, *component)) && priced(prices, *component);
+    // A search that was seen counts where the provider does not count searches.
+    let uncounted = usage.is_none_or(|usage| usage.web_searches.is_none());
+    let is_paid = |component: Component| if component.is_search() { uncounted } else { usage.is_none() || is_beside(prices, component) };
+    let paid = |(component, _): &&(Component, u64)| is_paid(*component) && priced(prices, *component);
     let pieces = || counted.iter().filter(paid);
     if usage.is_none() && pieces().next().is_none() {
         return None;
@@ -125,7 +129,8 @@ pub fn bill(tariff: &Tariff<'_>, usage: Option<&Usage>, counted: &[(Component, u
         Some(usage) => &tokens(tariff, prices, usage),
     };
     let service = tariff.service(service);
-    let prompt = usage.and_then(|usage| usage.input).unwrap_or(0);
+    // Each turn is paid by the length of its own prompt.
+    let prompt = usage.and_then(|usage| usage.longest_input.or(usage.input)).unwrap_or(0);
     let used = tokens.iter().chain(pieces());
     let amounts = used.map(|(component, quantity)| Amount { component: *component, qualifier: tariff.drawn(), quantity: *quantity });
     let bill = sum(prices, amounts, (service, prompt), tariff.markup)?;
@@ -189,7 +194,7 @@ fn priced(prices: &Prices, component: Component) -> bool {
 }
 
 /// The components of a usage in tokens.
-fn tokens(tariff: &Tariff<'_>, prices: &Prices, usage: &Usage) -> [(Component, u64); 13] {
+fn tokens(tariff: &Tariff<'_>, prices: &Prices, usage: &Usage) -> [(Component, u64); 19] {
     let count = |value: Option<u64>| value.unwrap_or(0);
     let (prompt, output) = (count(usage.input), count(usage.output));
     let hour = count(usage.cache_write_1h);
@@ -211,6 +216,12 @@ fn tokens(tariff: &Tariff<'_>, prices: &Prices, usage: &Usage) -> [(Component, u
         (Component::ImageOutput, images),
         (Component::Output, output.saturating_sub(answered)),
         tariff.searches(count(usage.web_searches)),
+        (Component::MapsQuery, tariff.looked_up(count(usage.maps_queries))),
+        (Component::FileSearch, count(usage.file_searches)),
+        (Component::CodeSession, count(usage.code_sessions)),
+        (Component::DrawingText, count(usage.drawing_text)),
+        (Component::DrawingImage, count(usage.drawing_images)),
+        (Component::DrawingOutput, count(usage.drawing_output)),
         (Component::Request, u64::from(prices.base(Component::Request).is_some())),
     ]
 }

@@ -55,8 +55,10 @@ pub(crate) struct Expected {
     /// Tokens of what is made, where that is no text.
     output: u64,
     thoughts: Option<Thoughts>,
-    /// The kind of image, as price lists name it.
+    /// The kind of image, or the model that draws it for another one, as price lists name it.
     drawn: Option<String>,
+    /// Whether code runs in a container that was there before.
+    contained: bool,
 }
 
 /// What the answer is.
@@ -86,7 +88,10 @@ impl Expected {
     /// What that call says of itself, for that target.
     pub(crate) fn of(call: &Call, target: &Deployment) -> Self {
         match call.door.operation {
-            Operation::Chat => Self { kind: Kind::Text, thoughts: thoughts(call, target), ..Self::default() },
+            Operation::Chat => {
+                let (drawn, contained) = tools(call, target).unwrap_or_default();
+                Self { kind: Kind::Text, thoughts: thoughts(call, target), drawn, contained, ..Self::default() }
+            }
             Operation::CountTokens => Self { kind: Kind::Count, ..Self::default() },
             Operation::ImageGenerations | Operation::ImageEdits | Operation::ImageVariations => Self::images(call),
             Operation::Speech => Self::speech(call),
@@ -110,6 +115,7 @@ impl Expected {
             output: tokens.saturating_mul(count),
             thoughts: None,
             drawn: Some(sized::kind(quality.as_ref().and_then(Value::as_str), call.value("size").as_ref().and_then(Value::as_str))),
+            contained: false,
         }
     }
 
@@ -180,6 +186,11 @@ impl Expected {
             Kind::Heard if usage.input_audio.is_none() => Usage { input_audio: usage.input, ..usage },
             _ => usage,
         }
+    }
+
+    /// What is paid of a report: a container that was there before has been.
+    pub(super) fn paid_of(&self, usage: Usage) -> Usage {
+        if self.contained { Usage { code_sessions: None, ..usage } } else { usage }
     }
 
     /// Whether what passes unread is text.
@@ -257,6 +268,20 @@ fn thoughts(call: &Call, target: &Deployment) -> Option<Thoughts> {
         let (most, at_once) = longest(call, target);
         Thoughts { most: most.unwrap_or(u64::MAX), at_once }
     })
+}
+
+/// Of tools that the provider runs: the model that draws, and whether the container is named in which code runs.
+fn tools(call: &Call, target: &Deployment) -> Option<(Option<String>, bool)> {
+    let prices = &target.card.as_ref()?.prices;
+    [Component::DrawingOutput, Component::CodeSession].into_iter().find_map(|tool| prices.base(tool))?;
+    let Content::Json(outline) = &call.content else { return None };
+    let entry = outline.get("tools")?;
+    let said = call.body.slice(entry.value.start, entry.value.end);
+    [&b"image_generation"[..], b"code_interpreter"].into_iter().find_map(|kind| memchr::memmem::find(&said, kind))?;
+    let tools: Vec<Value> = serde_json::from_slice(&said).ok()?;
+    let of =
+        |kind: &str, key: &str| tools.iter().filter(|tool| tool["type"] == kind).find_map(|tool| tool[key].as_str()).map(str::to_owned);
+    Some((of("image_generation", "model"), of("code_interpreter", "container").is_some()))
 }
 
 /// The characters of what is embedded, where that is what it costs.

@@ -118,7 +118,7 @@ pub(super) async fn answer(
 
 /// Reads a whole answer to a chat: of one that cannot be read, nothing is known but that it came.
 fn whole(outbound: &dyn Outbound, body: &Bytes, meter: &mut Meter) {
-    if let Some(glance) = outbound.glance(body) {
+    if let Some(glance) = outbound.glance(body).filter(|_| !meter.may_be_cited_in(body)) {
         if is_untold(glance.usage.as_ref()) {
             meter.deliver_whole(outbound.read_reply(&Memo::default(), body).ok().as_ref(), body);
         }
@@ -126,6 +126,7 @@ fn whole(outbound: &dyn Outbound, body: &Bytes, meter: &mut Meter) {
         return meter.complete(Some(glance.finish), glance.service_tier);
     }
     if let Ok(reading) = outbound.read_reply(&Memo::default(), body) {
+        meter.cited_in(&reading);
         if is_untold(reading.usage.as_ref()) {
             meter.deliver_whole(Some(&reading), body);
         }

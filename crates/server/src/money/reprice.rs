@@ -40,6 +40,17 @@ pub(crate) struct Sheets {
     pub(crate) tariffs: Arc<Tariffs>,
 }
 
+impl Sheets {
+    /// The card of a model that no deployment has, with what its provider's tools cost.
+    fn listed(&self, basis: &Reckoned) -> Option<ModelCard> {
+        let card = self.catalog.model(&basis.provider, &basis.model)?;
+        Some(match self.catalog.provider(&basis.provider) {
+            Some(provider) => self.catalog.with_tools(provider, card),
+            None => card,
+        })
+    }
+}
+
 pub(crate) async fn run(
     store: &Store,
     instance: &str,
@@ -52,7 +63,7 @@ pub(crate) async fn run(
         let basis = one.basis.as_ref()?;
         let card = sheets.cards.get(&basis.deployment).cloned().or_else(|| {
             let key = (basis.provider.clone(), basis.model.clone());
-            listed.borrow_mut().entry(key).or_insert_with(|| sheets.catalog.model(&basis.provider, &basis.model)).clone()
+            listed.borrow_mut().entry(key).or_insert_with(|| sheets.listed(basis)).clone()
         });
         reckoned(basis, card.as_ref(), &sheets.tariffs)
     };

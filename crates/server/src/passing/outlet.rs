@@ -365,7 +365,7 @@ fn named(configured: &Configured, name: &str) -> Option<String> {
 fn target(outlet: &Outlet<'_>, catalog: &Catalog, place: &Place, model: &str) -> Deployment {
     let provider = outlet.provider;
     let blank = || ModelCard { provider: provider.id.clone(), model: model.to_owned(), ..ModelCard::default() };
-    let card = catalog.model(&provider.id, model).unwrap_or_else(blank);
+    let card = catalog.with_tools(provider, catalog.model(&provider.id, model).unwrap_or_else(blank));
     let spec = Spec {
         id: format!("pass_through:{}", provider.id),
         group: model.to_owned(),

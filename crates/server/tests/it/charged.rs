@@ -8,7 +8,7 @@ use crate::spending::until;
 use crate::upstream::Upstream;
 
 /// Runs a test with deployments at a provider that answers what the prompt tells it to: of each, name, model and more.
-fn told(models: &[(&str, &str, &str)], test: impl Fn(&Managed)) {
+pub(crate) fn told(models: &[(&str, &str, &str)], test: impl Fn(&Managed)) {
     let upstream = Upstream::start();
     let at = upstream.url();
     let entries = models.iter().map(|(name, model, more)| {
@@ -18,7 +18,7 @@ fn told(models: &[(&str, &str, &str)], test: impl Fn(&Managed)) {
     with(&entries.collect::<String>(), test);
 }
 
-fn ask(gateway: &Managed, path: &str, model: &str, more: &Value, answer: &str) -> Reply {
+pub(crate) fn ask(gateway: &Managed, path: &str, model: &str, more: &Value, answer: &str) -> Reply {
     let mut body = match path {
         "/v1/responses" => json!({"model": model, "input": answer}),
         "/v1/messages" => json!({"model": model, "max_tokens": 50, "messages": [{"role": "user", "content": answer}]}),
@@ -31,21 +31,21 @@ fn ask(gateway: &Managed, path: &str, model: &str, more: &Value, answer: &str) -
 }
 
 /// What a whole answer says it cost.
-fn cost(reply: &Reply) -> f64 {
+pub(crate) fn cost(reply: &Reply) -> f64 {
     reply.header("x-litellm-response-cost").parse().unwrap_or_else(|_| panic!("no cost: {:?}", reply.headers))
 }
 
-fn close(left: f64, right: f64) -> bool {
+pub(crate) fn close(left: f64, right: f64) -> bool {
     (left - right).abs() < 1e-12
 }
 
-fn chat(usage: &Value) -> String {
+pub(crate) fn chat(usage: &Value) -> String {
     json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": usage,
         "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "fine"}}]})
     .to_string()
 }
 
-fn message(usage: &Value) -> String {
+pub(crate) fn message(usage: &Value) -> String {
     json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn", "stop_sequence": null,
         "content": [{"type": "text", "text": "fine"}], "usage": usage})
     .to_string()

@@ -417,3 +417,43 @@ fn terms_of_service_that_nobody_asks_for_are_not_held() {
         );
     });
 }
+
+/// A long prompt may be made shorter first: that reads it once more, and is an answer of its own.
+#[test]
+fn a_prompt_that_may_be_made_shorter_is_held_twice() {
+    let long = "word ".repeat(20_000);
+    let message =
+        |more: &str| format!(r#"{{"model": "a", "max_tokens": 16, "messages": [{{"role": "user", "content": "{long}"}}]{more}}}"#);
+    let shortened = |edit: &str| message(&format!(r#", "context_management": {{"edits": [{{"type": "{edit}"}}]}}"#));
+    let beside = "input_cost_per_token: 0.000001, output_cost_per_token: 0.001";
+    served(&[("a", "anthropic/a", beside)], |gateway, _| {
+        all(
+            gateway,
+            &[
+                (0.05, MESSAGES, message(""), 200),
+                (0.05, MESSAGES, shortened("clear_tool_uses_20250919"), 200),
+                (0.05, MESSAGES, shortened("compact_20260112"), 422),
+                (0.1, MESSAGES, shortened("compact_20260112"), 200),
+            ],
+        );
+    });
+}
+
+/// What is drawn for an answer, and a container in which code runs, are held where the call may have them.
+#[test]
+fn tools_with_prices_of_their_own_are_held() {
+    served(&[("m", "openai/gpt-4.1", "")], |gateway, _| {
+        let tools = |tool: &str| body("responses", &format!(r#""tools": [{tool}]"#));
+        let code = r#"{"type": "code_interpreter", "container": {"type": "auto"}}"#;
+        all(
+            gateway,
+            &[
+                (0.01, RESPONSES, body("responses", ""), 200),
+                (1.0, RESPONSES, tools(r#"{"type": "image_generation"}"#), 422),
+                (10.0, RESPONSES, tools(r#"{"type": "image_generation"}"#), 200),
+                (0.41, RESPONSES, tools(code), 422),
+                (1.0, RESPONSES, tools(code), 200),
+            ],
+        );
+    });
+}

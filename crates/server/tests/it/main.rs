@@ -101,5 +101,6 @@ mod stand_ins;
 mod stored_models;
 mod stored_settings;
 mod tidy;
+mod tooled;
 mod upstream;
 mod verifying;

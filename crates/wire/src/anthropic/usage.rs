@@ -1,6 +1,6 @@
 //! What an answer took: the vendor counts cached input apart, the meaning counts it in.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::HERE;
@@ -14,7 +14,7 @@ use crate::tier;
 /// The terms that the format knows.
 const TIERS: [&str; 3] = ["standard", "priority", "batch"];
 
-/// A usage object. `iterations` (the advisor's and the compactor's own turns) is not read: the top level is what counts.
+/// A usage object.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Counts {
     input_tokens: Count,
@@ -27,6 +27,20 @@ pub(super) struct Counts {
     pub(super) service_tier: Option<String>,
     inference_geo: Option<serde_json::Value>,
     speed: Option<serde_json::Value>,
+    #[serde(default, deserialize_with = "turns")]
+    iterations: Option<Vec<Turn>>,
+}
+
+/// One of the turns that an answer took. The counts beside them leave out those that are not the model's own answer (a conversation
+/// made shorter, an adviser's); all of them are billed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Turn {
+    input_tokens: Count,
+    cache_creation_input_tokens: Count,
+    cache_read_input_tokens: Count,
+    cache_creation: Option<CacheCreation>,
+    output_tokens: Count,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,6 +60,11 @@ struct ServerTools {
     web_fetch_requests: Count,
 }
 
+/// The turns, where they can be read.
+fn turns<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Vec<Turn>>, D::Error> {
+    Ok(serde_json::from_value(serde_json::Value::deserialize(reader)?).ok())
+}
+
 fn is(said: &Option<serde_json::Value>, word: &str) -> bool {
     said.as_ref().and_then(serde_json::Value::as_str) == Some(word)
 }
@@ -62,18 +81,22 @@ impl Counts {
             ($($field:ident),*) => { $(if later.$field.is_some() { self.$field = later.$field; })* };
         }
         newer!(input_tokens, cache_creation_input_tokens, cache_read_input_tokens, cache_creation);
-        newer!(output_tokens, output_tokens_details, server_tool_use, service_tier, inference_geo, speed);
+        newer!(output_tokens, output_tokens_details, server_tool_use, service_tier, inference_geo, speed, iterations);
     }
 
     pub(super) fn to_usage(&self) -> Usage {
-        let cached = self.cache_creation_input_tokens.unwrap_or(0).saturating_add(self.cache_read_input_tokens.unwrap_or(0));
+        let [read, written, output] =
+            [self.cache_read_input_tokens, self.cache_creation_input_tokens, self.output_tokens].map(|count| *count);
+        let input = self.input_tokens.map(|input| prompt([Some(input), written, read]));
+        let cache = self.cache_creation.as_ref();
         Usage {
-            input: self.input_tokens.map(|input| input.saturating_add(cached)),
-            output: *self.output_tokens,
-            cache_read: *self.cache_read_input_tokens,
-            cache_write: *self.cache_creation_input_tokens,
-            cache_write_5m: self.cache_creation.as_ref().and_then(|cache| *cache.ephemeral_5m_input_tokens),
-            cache_write_1h: self.cache_creation.as_ref().and_then(|cache| *cache.ephemeral_1h_input_tokens),
+            input: self.of_all(input, Turn::prompt),
+            longest_input: self.turns().map(Turn::prompt).max().filter(|_| self.turns().nth(1).is_some()),
+            output: self.of_all(output, |turn| turn.output_tokens.unwrap_or(0)),
+            cache_read: self.of_all(read, |turn| turn.cache_read_input_tokens.unwrap_or(0)),
+            cache_write: self.of_all(written, |turn| turn.cache_creation_input_tokens.unwrap_or(0)),
+            cache_write_5m: self.of_all(five_minutes(cache), |turn| five_minutes(turn.cache_creation.as_ref()).unwrap_or(0)),
+            cache_write_1h: self.of_all(hour(cache), |turn| hour(turn.cache_creation.as_ref()).unwrap_or(0)),
             reasoning: self.output_tokens_details.as_ref().and_then(|details| *details.thinking_tokens),
             web_searches: self.server_tool_use.as_ref().and_then(|tools| *tools.web_search_requests),
             served_fast: is(&self.speed, "fast").then_some(1),
@@ -82,6 +105,35 @@ impl Counts {
             ..Usage::default()
         }
     }
+
+    fn turns(&self) -> impl Iterator<Item = &Turn> {
+        self.iterations.iter().flatten()
+    }
+
+    /// A count with what it leaves out of the turns.
+    fn of_all(&self, told: Option<u64>, of: impl Fn(&Turn) -> u64) -> Option<u64> {
+        let sum = self.turns().map(of).fold(0, u64::saturating_add);
+        told.max(Some(sum).filter(|sum| *sum > 0))
+    }
+}
+
+impl Turn {
+    fn prompt(&self) -> u64 {
+        prompt([*self.input_tokens, *self.cache_creation_input_tokens, *self.cache_read_input_tokens])
+    }
+}
+
+/// All of a prompt.
+fn prompt(parts: [Option<u64>; 3]) -> u64 {
+    parts.into_iter().flatten().fold(0, u64::saturating_add)
+}
+
+fn five_minutes(cache: Option<&CacheCreation>) -> Option<u64> {
+    cache.and_then(|cache| *cache.ephemeral_5m_input_tokens)
+}
+
+fn hour(cache: Option<&CacheCreation>) -> Option<u64> {
+    cache.and_then(|cache| *cache.ephemeral_1h_input_tokens)
 }
 
 /// Reads the usage of a whole answer and the tier that served it.

@@ -1,18 +1,51 @@
 //! Sources: grounding, citations and fetched pages in the meaning's words, and back.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::chat::Citation;
 use crate::json::Object;
 use crate::lenient::Count;
+use crate::reply::Usage;
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Grounding {
+/// What an answer, or a piece of one, is grounded on.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Grounding {
     grounding_chunks: Option<Vec<Chunk>>,
     grounding_supports: Option<Vec<Support>>,
     web_search_queries: Option<Vec<String>>,
+    google_maps_widget_context_token: Option<String>,
+}
+
+/// What was looked up for an answer: each question once, however often it is told.
+#[derive(Debug, Default)]
+pub(super) struct LookedUp {
+    web: BTreeSet<String>,
+    maps: BTreeSet<String>,
+    uses_maps: bool,
+}
+
+impl LookedUp {
+    /// Takes note of what a piece is grounded on. Questions are told without where they were asked: where there are places and no
+    /// pages, it was in maps.
+    pub(super) fn see(&mut self, sent: &Grounding) {
+        let chunks = sent.grounding_chunks.iter().flatten();
+        let (mut places, mut pages) = (sent.google_maps_widget_context_token.is_some(), false);
+        chunks.for_each(|chunk| (places, pages) = (places || chunk.maps.is_some(), pages || chunk.web.is_some()));
+        self.uses_maps |= places;
+        let asked = sent.web_search_queries.iter().flatten().filter(|query| !query.is_empty()).cloned();
+        if places && !pages { self.maps.extend(asked) } else { self.web.extend(asked) }
+    }
+
+    /// Tells how often. Maps are used at least once where their places are.
+    pub(super) fn tell(&self, usage: &mut Usage) {
+        let count = |count: usize| u64::try_from(count).ok().filter(|count| *count > 0);
+        usage.web_searches = count(self.web.len());
+        usage.maps_queries = if self.uses_maps { count(self.maps.len().max(1)) } else { None };
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -47,10 +80,14 @@ struct Segment {
     end_index: Count,
 }
 
-/// Reads `groundingMetadata`: its citations and how many searches were made. Where a chunk supports several segments, each gives a
-/// citation; a chunk that supports none gives one without a place. Indices are bytes; a start that is not sent is the beginning.
-pub(super) fn read_grounding(raw: &RawValue) -> (Vec<Citation>, Option<u64>) {
-    let Ok(sent) = serde_json::from_str::<Grounding>(raw.get()) else { return (Vec::new(), None) };
+/// Reads `groundingMetadata`; what cannot be read tells nothing.
+pub(super) fn read_grounding(raw: &RawValue) -> Grounding {
+    serde_json::from_str(raw.get()).unwrap_or_default()
+}
+
+/// The citations of what an answer is grounded on. Where a chunk supports several segments, each gives a citation; a chunk that
+/// supports none gives one without a place. Indices are bytes; a start that is not sent is the beginning.
+pub(super) fn grounds(sent: Grounding) -> Vec<Citation> {
     let chunks = sent.grounding_chunks.unwrap_or_default();
     let mut used = vec![false; chunks.len()];
     let mut citations = Vec::new();
@@ -63,8 +100,7 @@ pub(super) fn read_grounding(raw: &RawValue) -> (Vec<Citation>, Option<u64>) {
     }
     let unused = chunks.iter().zip(used).filter(|(_, used)| !used);
     citations.extend(unused.map(|(chunk, _)| cited(chunk, None)));
-    let searches = sent.web_search_queries.filter(|queries| !queries.is_empty()).and_then(|queries| u64::try_from(queries.len()).ok());
-    (citations, searches)
+    citations
 }
 
 fn cited(chunk: &Chunk, segment: Option<&Segment>) -> Citation {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::answer::{Answer, AnswerPart, Candidate, FunctionCall, PromptFeedback, Text, read_usage, reason_of, unix_seconds};
-use super::citation::{count_fetches, read_citations, read_grounding};
+use super::citation::{LookedUp, count_fetches, grounds, read_citations, read_grounding};
 use super::{error, token};
 use crate::chat::{Hosted, Media, MediaSource};
 use crate::dialect::Dialect;
@@ -33,6 +33,7 @@ pub(super) struct Reader {
     tier: Option<String>,
     /// What is counted beside the usage, which may be told later.
     counted: Usage,
+    looked_up: LookedUp,
 }
 
 /// The kinds of block that several chunks may share.
@@ -57,10 +58,15 @@ impl Reader {
         if let Some(feedback) = answer.prompt_feedback {
             self.on_feedback(feedback);
         }
-        // Of several answers the first is read.
-        for candidate in answer.candidates.into_iter().flatten().filter(|candidate| candidate.index.unwrap_or(0) == 0).take(1) {
+        // Of several answers the first is read, and what was looked up for all of them.
+        let (first, others): (Vec<_>, Vec<_>) =
+            answer.candidates.into_iter().flatten().partition(|candidate| candidate.index.unwrap_or(0) == 0);
+        let grounded = first.iter().skip(1).chain(&others).filter_map(|candidate| candidate.grounding_metadata);
+        grounded.for_each(|raw| self.looked_up.see(&read_grounding(raw)));
+        if let Some(candidate) = first.into_iter().next() {
             self.on_candidate(candidate, out)?;
         }
+        self.looked_up.tell(&mut self.counted);
         if let Some((mut usage, tier)) = answer.usage_metadata.and_then(read_usage) {
             if let Some(tier) = tier.filter(|tier| self.tier.as_ref() != Some(tier)) {
                 out.push(Event::Tier(tier.clone()));
@@ -96,9 +102,9 @@ impl Reader {
         }
         let mut citations = Vec::new();
         if let Some(raw) = candidate.grounding_metadata {
-            let searches;
-            (citations, searches) = read_grounding(raw);
-            self.counted.web_searches = searches.or(self.counted.web_searches);
+            let grounding = read_grounding(raw);
+            self.looked_up.see(&grounding);
+            citations = grounds(grounding);
         }
         citations.extend(candidate.citation_metadata.map(read_citations).unwrap_or_default());
         if let Some(raw) = candidate.url_context_metadata {

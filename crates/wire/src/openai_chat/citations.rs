@@ -101,6 +101,9 @@ pub(super) fn add_references(fields: &mut Fields<'_>, parts: &mut Vec<Part>) -> 
     Ok(())
 }
 
+/// What an annotation is of that names a page of the web.
+pub const PAGE: &str = "url_citation";
+
 /// Where the sources stand that are no pages: clients refuse a whole answer for an annotation of a kind that OpenAI does not have.
 const OTHERS: &str = "citations";
 
@@ -117,8 +120,8 @@ pub(super) fn write_all(object: &mut Object<'_>, sources: &[(&Citation, u64)]) {
 
 /// The format requires a place: of whose nothing was said, it is where the text ends that it is of.
 fn write_page(object: &mut Object<'_>, citation: &Citation, end: u64) {
-    object.field("type", "url_citation");
-    object.object("url_citation", |inner| {
+    object.field("type", PAGE);
+    object.object(PAGE, |inner| {
         inner.field("url", citation.url.as_deref().unwrap_or_default());
         inner.field("title", citation.title.as_deref().unwrap_or_default());
         inner.option("content", citation.cited_text.as_ref());

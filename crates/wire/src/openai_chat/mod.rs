@@ -77,6 +77,8 @@ mod write_events;
 mod write_messages;
 pub(crate) mod write_request;
 
+pub use self::citations::PAGE;
+
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 

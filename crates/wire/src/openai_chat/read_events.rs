@@ -422,6 +422,8 @@ impl EventReader for Reader {
         static COUNTS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"_tokens\""));
         static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
         static FINISH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"finish_reason\""));
+        // Of a search nothing else may tell.
+        static PAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(citations::PAGE.as_bytes()));
         let payload = frame.payload;
         let going_on = |at: usize| {
             let rest = payload[at + FINISH.needle().len()..].trim_ascii_start();
@@ -430,6 +432,7 @@ impl EventReader for Reader {
         payload.first() == Some(&b'{')
             && COUNTS.find(payload).is_none()
             && ERROR.find(payload).is_none()
+            && PAGE.find(payload).is_none()
             && FINISH.find_iter(payload).all(going_on)
     }
 

@@ -92,10 +92,8 @@ pub(crate) fn read_usage(raw: &RawValue) -> Option<Usage> {
         web_searches: first(&[tools.web_search_requests, all.num_search_queries, prompt.web_search_requests]),
         web_fetches: count(tools.web_fetch_requests),
         cost: word(all.cost).or_else(|| word(priced.total_cost)),
-        served_fast: None,
-        served_us: None,
-        bill: None,
         raw: Some((HERE, raw.to_owned())),
+        ..Usage::default()
     };
     add_what_the_total_holds(&mut usage);
     (usage.counts().iter().any(|(_, count)| count.is_some()) || usage.cost.is_some()).then_some(usage)

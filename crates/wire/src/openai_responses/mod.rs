@@ -45,6 +45,7 @@ mod output;
 mod read_events;
 mod read_request;
 mod reply;
+mod runs;
 mod send;
 mod stream_event;
 mod usage;

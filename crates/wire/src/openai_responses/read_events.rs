@@ -10,9 +10,10 @@ use super::content::{self, read_annotation};
 use super::error::read_error;
 use super::items::{Item, kind_of, read_item};
 use super::open_item::{Block, Known, Slot, say};
-use super::reply::{Seen, read_finish, read_time, searches};
+use super::reply::{Seen, read_finish, read_time};
+use super::runs::Runs;
 use super::stream_event::{Answer, Wire, is_delta, read_answer, text_of};
-use super::usage::{read_searches, read_usage};
+use super::usage::read_usage;
 use crate::chat::{Part, PartBody};
 use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
 use crate::half::Memo;
@@ -29,6 +30,8 @@ pub(super) struct Reader {
     started: bool,
     ended: bool,
     seen: Seen,
+    /// What the provider's tools did in the items that are done.
+    runs: Runs,
     last_number: Option<u64>,
     /// Whether the provider's numbers have been seen to rise: only then do they tell what is there twice.
     numbered: bool,
@@ -70,6 +73,7 @@ impl Reader {
             started: false,
             ended: false,
             seen: Seen::default(),
+            runs: Runs::default(),
             last_number: None,
             numbered: false,
         }
@@ -157,10 +161,9 @@ impl Reader {
                 }
             }
             if let Some(mut usage) = read_usage(answer.usage) {
-                usage.web_searches = read_searches(answer.tool_usage)
-                    .or(usage.web_searches)
-                    .or_else(|| searches(self.items.iter().map(|item| item.kind.clone())))
-                    .or_else(|| searches(answer.output.iter().flatten().filter_map(|raw| kind_of(raw).ok())));
+                let whole = answer.output.as_deref().filter(|output| !output.is_empty());
+                let whole = whole.map(|output| Runs::of(output.iter().copied()));
+                whole.as_ref().unwrap_or(&self.runs).add_to(&mut usage, answer.tool_usage);
                 self.close(|_| true, out);
                 out.push(Event::Usage(Box::new(usage)));
             }
@@ -272,6 +275,7 @@ impl Reader {
     /// Hands out what has not come of an item that is whole.
     fn finish_item(&mut self, at: usize, raw: &RawValue, out: &mut Vec<Event>) -> Result<(), Malformed> {
         let kind = kind_of(raw)?;
+        self.runs.see(raw);
         let Item { parts, seal } = read_item(&kind, raw, &self.vendor).map_err(|malformed| malformed.within("item"))?;
         if let Some((call, seal)) = seal {
             self.seal_call(&call, Delta::Seal(seal), out);

@@ -8,7 +8,8 @@ use super::content;
 use super::error::read_error;
 use super::items::{Item, kind_of, read_item};
 use super::output::{Ids, Response, response_id, write_output, write_response};
-use super::usage::{read_searches, read_usage, write_usage, write_usage_and_searches};
+use super::runs::Runs;
+use super::usage::{read_usage, write_usage, write_usage_and_searches};
 use crate::chat::{Part, PartBody};
 use crate::extra::Extra;
 use crate::fields::Fields;
@@ -50,20 +51,13 @@ fn read_answer(memo: &Memo, mut fields: Fields<'_>, status: Option<&str>) -> Res
     fields.take_raw("object");
     let tool_usage = fields.take_raw("tool_usage");
     if let Some(usage) = &mut reply.usage {
-        usage.web_searches =
-            read_searches(tool_usage).or(usage.web_searches).or_else(|| searches(output.iter().filter_map(|raw| kind_of(raw).ok())));
+        Runs::of(output.iter().copied()).add_to(usage, tool_usage);
     }
     reply.extra = fields.rest(DIALECT);
     if let Some(raw) = tool_usage {
         reply.extra.push("tool_usage", raw.to_owned());
     }
     Ok(reply)
-}
-
-/// How many of the output's items are searches; none where none is.
-pub(super) fn searches(kinds: impl Iterator<Item = String>) -> Option<u64> {
-    let count = kinds.filter(|kind| kind == "web_search_call").count();
-    (count > 0).then(|| u64::try_from(count).unwrap_or(u64::MAX))
 }
 
 /// Reads output items. The seal of a call goes to its call.

@@ -90,25 +90,9 @@ pub(super) fn read_usage(raw: Option<&RawValue>) -> Option<Usage> {
         output_image: *output.image_tokens,
         output_audio: *output.audio_tokens,
         cost: word(counts.cost),
-        served_fast: None,
-        served_us: None,
-        bill: None,
         raw: Some((DIALECT, raw.to_owned())),
+        ..Usage::default()
     })
-}
-
-/// How often the provider searched the web, from `tool_usage`.
-pub(super) fn read_searches(raw: Option<&RawValue>) -> Option<u64> {
-    #[derive(Deserialize)]
-    struct ToolUsage {
-        web_search: Option<WebSearch>,
-    }
-    #[derive(Deserialize)]
-    struct WebSearch {
-        num_requests: Count,
-    }
-    let usage: Option<ToolUsage> = serde_json::from_str(raw?.get()).ok()?;
-    *usage?.web_search?.num_requests
 }
 
 /// Writes the fields `usage` and `tool_usage`.

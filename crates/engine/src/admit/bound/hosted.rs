@@ -7,12 +7,16 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::call::{Call, Content, amount};
+use crate::catalog::Component;
 use crate::deployment::Deployment;
 
 /// How often such tools are used in one answer, where nobody says.
 const USES: u64 = 20;
 /// Tokens that one use brings in.
 const BROUGHT: u64 = 10_000;
+/// Pictures that are drawn for one answer, and tokens of the largest of the best.
+const DRAWINGS: u64 = 4;
+const DRAWN: u64 = 6_600;
 /// Tools that the client runs, by their types, and by how those begin.
 const CLIENTS: [&str; 5] = ["function", "custom", "namespace", "local_shell", "apply_patch"];
 const CLIENTS_BEGIN: [&str; 5] = ["bash_", "text_editor_", "computer", "memory_", "tool_search"];
@@ -20,6 +24,8 @@ const CLIENTS_BEGIN: [&str; 5] = ["bash_", "text_editor_", "computer", "memory_"
 const DECLARED: [&str; 6] = ["functionDeclarations", "function_declarations", "computerUse", "computer_use", "toolSpec", "cachePoint"];
 /// The words by which a tool is known that looks something up.
 const LOOKING: [&str; 4] = ["search", "fetch", "maps", "retrieval"];
+/// The word by which maps are.
+const MAPS: &str = "maps";
 /// Fields in which a search may be asked for.
 const SEARCHING: [&str; 5] = ["web_search_options", "plugins", "search_parameters", "enable_search", "connectors"];
 /// Fields in which other such tools are.
@@ -34,6 +40,12 @@ pub(super) struct Hosted {
     pub(super) brought: u64,
     /// Searches.
     pub(super) searches: u64,
+    /// Look-ups in maps.
+    pub(super) maps: u64,
+    /// Pictures that another model draws.
+    pub(super) drawings: u64,
+    /// Containers in which code runs.
+    pub(super) containers: u64,
 }
 
 /// The list of tools, or the one there is.
@@ -50,6 +62,9 @@ struct Tally {
     limited: Hosted,
     runs: bool,
     searches: bool,
+    maps: bool,
+    draws: bool,
+    codes: bool,
     /// The most that one use of those without a limit brings in.
     brings: u64,
 }
@@ -75,10 +90,33 @@ impl Hosted {
         tally.total()
     }
 
+    /// Whether it does what may have a price of its own.
+    pub(super) fn is_paid(&self) -> bool {
+        [self.searches, self.maps, self.drawings, self.containers].into_iter().any(|count| count > 0)
+    }
+
+    /// What is paid for it beside what it brings in, for a prompt of so many tokens.
+    pub(super) fn cost(&self, prompt: u64, cost: impl Fn(Component, u64) -> i128) -> i128 {
+        use Component as C;
+        if !self.is_paid() {
+            return 0;
+        }
+        let searches = [C::SearchHigh, C::SearchMedium, C::SearchLow, C::FileSearch].map(|search| cost(search, self.searches));
+        let read = self.drawings.saturating_mul(prompt);
+        let parts = [
+            searches.into_iter().max().unwrap_or(0),
+            cost(C::MapsQuery, self.maps),
+            cost(C::CodeSession, self.containers),
+            cost(C::DrawingText, read).max(cost(C::DrawingImage, read)),
+            cost(C::DrawingOutput, self.drawings.saturating_mul(DRAWN)),
+        ];
+        parts.into_iter().fold(0, i128::saturating_add)
+    }
+
     /// One that searches whatever it is asked. What one search finds is in its price; who goes through many reads them.
     pub(super) fn searching(self, searches: u64) -> Self {
         let read = if searches > 1 { searches.saturating_mul(BROUGHT) } else { 0 };
-        Self { brought: self.brought.max(read), searches: self.searches.max(searches) }
+        Self { brought: self.brought.max(read), searches: self.searches.max(searches), ..self }
     }
 }
 
@@ -130,6 +168,9 @@ impl Tally {
         if !runs {
             return;
         }
+        self.maps |= said.iter().any(|key| key.to_ascii_lowercase().contains(MAPS));
+        self.draws |= kind == "image_generation";
+        self.codes |= kind == "code_interpreter";
         let brings = tool.get("max_content_tokens").and_then(amount).unwrap_or(0).max(BROUGHT);
         match tool.get("max_uses").and_then(amount).filter(|uses| *uses > 0) {
             Some(uses) => {
@@ -151,6 +192,9 @@ impl Tally {
         Hosted {
             brought: self.limited.brought.saturating_add(brought),
             searches: self.limited.searches.saturating_add(if self.searches { USES } else { 0 }),
+            maps: if self.maps { USES } else { 0 },
+            drawings: if self.draws { DRAWINGS } else { 0 },
+            containers: u64::from(self.codes),
         }
     }
 }

@@ -39,7 +39,7 @@ impl Vector {
             output: Some(self.count("output")),
             asked: true,
             choices: 1,
-            hosted: Hosted { brought: 0, searches: self.count("web_searches") },
+            hosted: Hosted { searches: self.count("web_searches"), ..Hosted::default() },
             long_cache: self.count("cache_write_1h") > 0,
             tiers: !PLAIN_TERMS.contains(&self.service.as_str()),
             ..Bound::default()
