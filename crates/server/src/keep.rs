@@ -12,7 +12,7 @@ use switchboard_engine::answer::{AnswerBody, Copied};
 use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::wire::Operation;
 use switchboard_engine::wire::event::{BlockKind, Delta, Event, EventWriter};
-use switchboard_engine::wire::half::Memo;
+use switchboard_engine::wire::half::{Memo, Outbound};
 use switchboard_engine::wire::relay::{Output, Relay};
 use switchboard_store::vault::Cell;
 use zeroize::Zeroizing;
@@ -154,19 +154,23 @@ fn said(door: Door, stream: bool, body: &Bytes) -> Said {
         }
         _ => {}
     };
+    hear(outbound, stream, body, &mut see);
+    said
+}
+
+/// Reads an answer, event by event. A stream that broke off has said what it has said.
+pub(crate) fn hear(outbound: &dyn Outbound, stream: bool, body: &Bytes, see: &mut impl FnMut(&Event)) {
     if stream {
         // What passes verbatim is read for its usage alone.
         let output = Output::Written(Box::new(Nothing));
         let mut relay = Relay::new(outbound.framing(), outbound.event_reader(Memo::default()), output);
         let mut passed = Vec::new();
-        // A stream that broke off has said what it has said.
-        if relay.push(body.clone(), &mut see, &mut passed).is_ok() {
-            let _ = relay.finish(&mut see, &mut passed);
+        if relay.push(body.clone(), &mut *see, &mut passed).is_ok() {
+            let _ = relay.finish(see, &mut passed);
         }
     } else if let Ok(reply) = outbound.read_reply(&Memo::default(), body) {
         switchboard_engine::wire::assemble::events_of(&reply).iter().for_each(see);
     }
-    said
 }
 
 /// Writes nothing: what is read is heard elsewhere.

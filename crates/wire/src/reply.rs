@@ -88,8 +88,6 @@ pub struct Bill {
 pub struct Usage {
     /// All of the prompt.
     pub input: Option<u64>,
-    /// The longest prompt of one turn, where the provider took several for the answer.
-    pub longest_input: Option<u64>,
     /// All that was generated.
     pub output: Option<u64>,
     /// The sum, as the provider gave it.
@@ -130,6 +128,18 @@ pub struct Usage {
     pub web_searches: Option<u64>,
     /// Pages the provider fetched.
     pub web_fetches: Option<u64>,
+    /// The longest prompt of one turn, where the provider took several for the answer.
+    pub longest_input: Option<u64>,
+    /// Of turns that are billed and that the other counts leave out: all of the prompts.
+    pub extra_input: Option<u64>,
+    /// Of turns that are billed and that the other counts leave out: all that was generated.
+    pub extra_output: Option<u64>,
+    /// Of turns that are billed and that the other counts leave out: of the prompts: read from a cache.
+    pub extra_cache_read: Option<u64>,
+    /// Of turns that are billed and that the other counts leave out: of the prompts: written to a cache.
+    pub extra_cache_write: Option<u64>,
+    /// Of turns that are billed and that the other counts leave out: of the writes: kept an hour.
+    pub extra_cache_write_1h: Option<u64>,
     /// Look-ups in maps that the provider made.
     pub maps_queries: Option<u64>,
     /// Searches of kept files that the provider made.
@@ -156,10 +166,9 @@ pub struct Usage {
 
 impl Usage {
     /// The counts, by name; for comparing and for records.
-    pub fn counts(&self) -> [(&'static str, Option<u64>); 30] {
+    pub fn counts(&self) -> [(&'static str, Option<u64>); 35] {
         [
             ("input", self.input),
-            ("longest_input", self.longest_input),
             ("output", self.output),
             ("total", self.total),
             ("cache_read", self.cache_read),
@@ -180,6 +189,12 @@ impl Usage {
             ("rejected_prediction", self.rejected_prediction),
             ("web_searches", self.web_searches),
             ("web_fetches", self.web_fetches),
+            ("longest_input", self.longest_input),
+            ("extra_input", self.extra_input),
+            ("extra_output", self.extra_output),
+            ("extra_cache_read", self.extra_cache_read),
+            ("extra_cache_write", self.extra_cache_write),
+            ("extra_cache_write_1h", self.extra_cache_write_1h),
             ("maps_queries", self.maps_queries),
             ("file_searches", self.file_searches),
             ("code_sessions", self.code_sessions),
@@ -195,7 +210,6 @@ impl Usage {
     pub fn set(&mut self, name: &str, count: u64) {
         let field = match name {
             "input" => &mut self.input,
-            "longest_input" => &mut self.longest_input,
             "output" => &mut self.output,
             "total" => &mut self.total,
             "cache_read" => &mut self.cache_read,
@@ -216,6 +230,12 @@ impl Usage {
             "rejected_prediction" => &mut self.rejected_prediction,
             "web_searches" => &mut self.web_searches,
             "web_fetches" => &mut self.web_fetches,
+            "longest_input" => &mut self.longest_input,
+            "extra_input" => &mut self.extra_input,
+            "extra_output" => &mut self.extra_output,
+            "extra_cache_read" => &mut self.extra_cache_read,
+            "extra_cache_write" => &mut self.extra_cache_write,
+            "extra_cache_write_1h" => &mut self.extra_cache_write_1h,
             "maps_queries" => &mut self.maps_queries,
             "file_searches" => &mut self.file_searches,
             "code_sessions" => &mut self.code_sessions,
@@ -234,9 +254,10 @@ impl Usage {
         macro_rules! newer {
             ($($field:ident),*) => { $(if later.$field.is_some() { self.$field = later.$field; })* };
         }
-        newer!(input, longest_input, output, total, cache_read, cache_write, cache_write_5m, cache_write_1h, reasoning);
+        newer!(input, output, total, cache_read, cache_write, cache_write_5m, cache_write_1h, reasoning);
         newer!(input_text, input_audio, input_image, input_video, input_document, input_tool);
         newer!(output_text, output_audio, output_image, accepted_prediction, rejected_prediction);
+        newer!(longest_input, extra_input, extra_output, extra_cache_read, extra_cache_write, extra_cache_write_1h);
         newer!(maps_queries, file_searches, code_sessions, drawing_text, drawing_images, drawing_output);
         newer!(web_searches, web_fetches, served_fast, served_us, cost, bill, raw);
     }

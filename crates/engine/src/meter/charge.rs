@@ -151,13 +151,15 @@ impl End<'_> {
         if amount > SANE {
             tracing::error!(%amount, "an attempt seems to cost more than any can; the price of its model must be wrong");
         }
-        let tokens = |count: fn(&Usage) -> Option<u64>| usage.and_then(count).unwrap_or(0);
+        let tokens = |counts: fn(&Usage) -> [Option<u64>; 2]| {
+            usage.map_or(0, |usage| counts(usage).into_iter().flatten().fold(0, u64::saturating_add))
+        };
         let charge = Charge {
             amount: amount.clamp(NanoUsd::ZERO, SANE),
             owed: NanoUsd::from_pico(bill.owed.pico()).clamp(NanoUsd::ZERO, SANE),
             estimated,
-            input: tokens(|usage| usage.input),
-            output: tokens(|usage| usage.output),
+            input: tokens(|usage| [usage.input, usage.extra_input]),
+            output: tokens(|usage| [usage.output, usage.extra_output]),
             basis: self.basis(usage, pieces),
         };
         let guess = usage.filter(|_| estimated).map(|usage| Box::new(Guess { usage: usage.clone(), bill }));

@@ -196,9 +196,11 @@ fn priced(prices: &Prices, component: Component) -> bool {
 /// The components of a usage in tokens.
 fn tokens(tariff: &Tariff<'_>, prices: &Prices, usage: &Usage) -> [(Component, u64); 19] {
     let count = |value: Option<u64>| value.unwrap_or(0);
-    let (prompt, output) = (count(usage.input), count(usage.output));
-    let hour = count(usage.cache_write_1h);
-    let (read, written) = (count(usage.cache_read), count(usage.cache_write));
+    // What the counts leave out is billed like the rest.
+    let all = |told: Option<u64>, extra: Option<u64>| count(told).saturating_add(count(extra));
+    let (prompt, output) = (all(usage.input, usage.extra_input), all(usage.output, usage.extra_output));
+    let hour = all(usage.cache_write_1h, usage.extra_cache_write_1h);
+    let (read, written) = (all(usage.cache_read, usage.extra_cache_read), all(usage.cache_write, usage.extra_cache_write));
     let (audio, image, video) = (count(usage.input_audio), count(usage.input_image), count(usage.input_video));
     let special = [read, written.max(hour), audio, image, video].into_iter().fold(0, u64::saturating_add);
     let (thoughts, sound, images) = (count(usage.reasoning), count(usage.output_audio), count(usage.output_image));

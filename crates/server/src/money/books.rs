@@ -32,6 +32,8 @@ pub struct Books {
     kept: Option<Kept>,
     /// Whether nothing that providers say is written down.
     mute: Arc<AtomicBool>,
+    /// Held by whoever corrects a charge.
+    correcting: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -73,7 +75,7 @@ impl Books {
             Err(error) if store.sql().kind == Kind::Sqlite => return Err(error.into()),
             Err(error) => tracing::error!(%error, "the ledger cannot be read; calls with budgets are refused until it can"),
         }
-        Ok(Self { book, prices: Arc::default(), kept: Some(Kept { journal, writer, lessor }), mute: Arc::default() })
+        Ok(Self { book, prices: Arc::default(), kept: Some(Kept { journal, writer, lessor }), ..Self::default() })
     }
 
     /// Keeps the whole gateway within what that configuration says, from now on.
@@ -123,6 +125,11 @@ impl Books {
             Some(kept) => kept.writer.flush(patience).await,
             None => Ok(()),
         }
+    }
+
+    /// Until it is let go, nobody else corrects a charge by what a provider told later.
+    pub(crate) async fn correcting(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.correcting.lock().await
     }
 
     /// What is spent is known to the database when this returns, but for what an outage keeps in the journal.

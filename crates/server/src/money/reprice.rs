@@ -1,6 +1,6 @@
 //! A period reckoned again at the prices that hold for it now.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use switchboard_engine::catalog::{Catalog, Component, ModelCard};
 use switchboard_engine::meter::bill;
 use switchboard_engine::tariff::Tariffs;
 use switchboard_engine::wire::reply::Usage;
+use switchboard_store::ledger::report::{self, Given};
 use switchboard_store::ledger::{self, Attempted, Attempts, Changed, Reckoned};
 use switchboard_store::{Store, StoreError};
 
@@ -22,14 +23,54 @@ pub(crate) async fn of_app(app: &App, wanted: &Attempts, (actor, dry): (&str, bo
     let cards = fleet.deployments().filter_map(|deployment| Some((deployment.spec.id.clone(), deployment.card.clone()?))).collect();
     let (catalog, tariffs) = (app.catalog(), app.books.prices.tariffs().clone());
     let changed = run(store, &app.books.instance(), wanted, (actor, dry), &Sheets { catalog, cards, tariffs }).await?;
-    if !dry && !app.book.is_shared() {
-        for (id, windows, amount) in &changed.scopes {
-            let windows: Vec<_> =
-                windows.iter().filter(|(window, start)| window.start(app.book.now()) == *start).map(|(window, _)| *window).collect();
-            app.book.correct(id, *amount, &windows);
-        }
+    if !dry {
+        remember(app, &changed);
     }
     Ok(changed)
+}
+
+/// The gateway's memory has what was corrected, where it has not from elsewhere.
+fn remember(app: &App, changed: &Changed) {
+    if app.book.is_shared() {
+        return;
+    }
+    for (id, windows, amount) in &changed.scopes {
+        let windows: Vec<_> =
+            windows.iter().filter(|(window, start)| window.start(app.book.now()) == *start).map(|(window, _)| *window).collect();
+        app.book.correct(id, *amount, &windows);
+    }
+}
+
+/// An answer of which nobody told what it took is charged what it did, now that its provider says so.
+pub(crate) async fn told_later(app: &App, answer: &str, usage: &Usage, service: Option<&str>) -> Result<(), StoreError> {
+    const ACTOR: &str = "gateway";
+    let Some(store) = &app.store else { return Ok(()) };
+    let _alone = app.books.correcting().await;
+    app.books.settled(Duration::from_secs(30)).await?;
+    let Some(Given { call, deployment: Some(deployment), times: (from, until), .. }) = report::given(store, answer).await? else {
+        return Ok(());
+    };
+    let fleet = app.gateway.fleet();
+    let card = fleet.deployments().find(|one| one.spec.id == deployment).and_then(|one| one.card.clone());
+    let sheets = Sheets {
+        catalog: app.catalog(),
+        cards: card.into_iter().map(|card| (deployment.clone(), card)).collect(),
+        tariffs: app.books.prices.tariffs().clone(),
+    };
+    let price = |one: &Attempted| {
+        let before = one.basis.as_ref().filter(|basis| basis.deployment == deployment)?;
+        let counts = usage.counts().into_iter().filter_map(|(name, count)| Some((name.to_owned(), count.filter(|count| *count > 0)?)));
+        let service = service.map(str::to_owned).or_else(|| before.service.clone());
+        let basis = Reckoned { counts: counts.collect(), pieces: BTreeMap::new(), service, ..before.clone() };
+        let card = sheets.cards.get(&basis.deployment).cloned().or_else(|| sheets.listed(&basis));
+        let (amount, owed) = reckoned(&basis, card.as_ref(), &sheets.tariffs)?;
+        Some((amount, owed, Some(basis)))
+    };
+    // A second later than it was over: the last attempt began before.
+    let wanted = Attempts { from, until: until + 1_000_000, ..Attempts::default() };
+    let changed = ledger::told_later(store, &app.books.instance(), (&wanted, &call), ACTOR, price).await?;
+    remember(app, &changed);
+    Ok(())
 }
 
 /// Where prices are.

@@ -8,6 +8,7 @@
 
 mod draft;
 mod here;
+mod later;
 mod signers;
 
 use std::net::IpAddr;
@@ -204,6 +205,10 @@ async fn pass(
     let page = keep::page(app, caller, &call);
     let answered =
         send(acceptor, &call, &target, Passing { request, signer, secrets: place.secrets(), may_return: place.may_return }).await?;
+    let answered = match later::asked(&parts.method, &way.rest) {
+        Some(id) => later::watch(app, id, answered),
+        None => answered,
+    };
     Ok(match page {
         Some(page) => page.watch(answered),
         None => answered,

@@ -220,3 +220,41 @@ fn tools_of_the_responses_api_are_paid() {
         assert!(close(more(drawing(json!(null)), &[], &json!({"image_gen": {"input_tokens": 0, "output_tokens": 0}})), 0.0));
     });
 }
+
+/// What goes on in the background is charged all that was held for it, until somebody asks for the answer and it says what it took.
+#[test]
+fn an_answer_that_tells_later_what_it_took_is_charged_that_once() {
+    let upstream = Upstream::start();
+    let at = upstream.url();
+    let config = format!(
+        "  - {{model_name: b, litellm_params: {{model: openai/gpt-4o, api_base: {at}/told, api_key: k}}}}\n\
+         environment_variables: {{OPENAI_API_BASE: {at}/told/v1, OPENAI_API_KEY: of-openai}}\n"
+    );
+    with(&config, |gateway| {
+        let answer = |id: &str, status: &str, usage: Value| json!({"id": id, "object": "response", "created_at": 1, "status": status, "model": "gpt-4o", "error": null, "output": [], "usage": usage});
+        let usage = |tokens: u64| json!({"input_tokens": tokens, "output_tokens": tokens, "total_tokens": 2 * tokens});
+        let spent = |key: &str| gateway.get(&format!("/key/info?key={key}"))["info"]["spend"].as_f64().unwrap_or_default();
+        for (path, model, id) in [("/v1/responses", "b", "resp_one"), ("/openai/v1/responses", "gpt-4o", "resp_two")] {
+            let key = gateway.key(&json!({"max_budget": 1}));
+            let asked = json!({"model": model, "input": answer(id, "queued", Value::Null).to_string(), "max_output_tokens": 10_000, "background": true});
+            assert_eq!(gateway.as_key(&key, "POST", path, &asked).status, 200);
+            until(gateway, &format!("/key/info?key={key}"), |info| info["info"]["spend"].as_f64() > Some(0.0));
+            let held = spent(&key);
+            assert!(held > 0.1, "{path}: {held}");
+            // What is still being made tells nothing, and what was told once is not told again.
+            let get = |told: &Value| {
+                let reply = gateway.as_key(&key, "GET", &format!("{path}/{id}"), &json!({"input": told.to_string()}));
+                assert_eq!((reply.status.as_u16(), reply.json()["id"].as_str()), (200, Some(id)), "{}", reply.text());
+            };
+            get(&answer(id, "in_progress", Value::Null));
+            get(&answer(id, "completed", usage(1000)));
+            until(gateway, &format!("/key/info?key={key}"), |info| info["info"]["spend"].as_f64() < Some(held));
+            assert!(close(spent(&key), 0.0125), "{path}: {}", spent(&key));
+            (0..3).for_each(|_| get(&answer(id, "completed", usage(2000))));
+            std::thread::sleep(std::time::Duration::from_millis(500));
+            assert!(close(spent(&key), 0.0125), "{path}: {}", spent(&key));
+            let rows = gateway.get(&format!("/spend/logs?request_id={id}"));
+            assert!(close(rows[0]["spend"].as_f64().expect("a cost"), 0.0125), "{rows}");
+        }
+    });
+}

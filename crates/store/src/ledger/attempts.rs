@@ -40,19 +40,39 @@ pub struct Reckoned {
 
 /// The same, as it is written, field by field: there is one for each attempt. What is empty is left out.
 pub(super) fn basis(intent: &Intended, used: &Used) -> String {
+    let by = (intent.provider.as_str(), used.model.as_str(), intent.deployment.as_str());
+    written(by, intent.at, (&used.counts, &used.pieces), used.service.as_deref())
+}
+
+impl Reckoned {
+    /// As it is written.
+    pub(super) fn written(&self) -> String {
+        let by = (self.provider.as_str(), self.model.as_str(), self.deployment.as_str());
+        written(by, self.at, (&self.counts, &self.pieces), self.service.as_deref())
+    }
+}
+
+type Counts = BTreeMap<String, u64>;
+
+fn written(
+    (provider, model, deployment): (&str, &str, &str),
+    at: i64,
+    (counted, pieces): (&Counts, &Counts),
+    service: Option<&str>,
+) -> String {
     json::text(json::object(|out| {
         let text = |out: &mut Object<'_>, name: &str, said: &str| (!said.is_empty()).then(|| out.text(name, said));
-        let counts = |out: &mut Object<'_>, name: &str, counts: &BTreeMap<String, u64>| {
+        let counts = |out: &mut Object<'_>, name: &str, counts: &Counts| {
             let write = |out: &mut Object<'_>| counts.iter().for_each(|(name, count)| out.number(name, *count));
             (!counts.is_empty()).then(|| out.object(name, write))
         };
-        text(out, "p", &intent.provider);
-        out.text("m", &used.model);
-        text(out, "d", &intent.deployment);
-        out.field("t", &intent.at);
-        counts(out, "u", &used.counts);
-        counts(out, "c", &used.pieces);
-        used.service.iter().for_each(|service| out.text("s", service));
+        text(out, "p", provider);
+        out.text("m", model);
+        text(out, "d", deployment);
+        out.field("t", &at);
+        counts(out, "u", counted);
+        counts(out, "c", pieces);
+        service.iter().for_each(|service| out.text("s", service));
     }))
 }
 
@@ -99,12 +119,21 @@ pub struct Attempted {
 const SERVICE: &str = "service_tier";
 const PAGE: &str = "SELECT attempt, kind, call, at, amount, owed, estimated, input_tokens, output_tokens, basis, debits, credit, (SELECT metadata FROM spend_logs WHERE request_id = call AND LOWER(status) = 'success') AS told, (SELECT model_id FROM spend_logs WHERE request_id = call) AS served FROM ledger WHERE attempt >= $1 AND attempt < $2 AND (attempt > $3 OR (attempt = $3 AND kind > $4)) ORDER BY attempt, kind LIMIT 2000";
 
+/// What corrections of an attempt come to, and from what the attempt is reckoned since, where one of them says so.
+#[derive(Default)]
+struct Corrected {
+    amount: i64,
+    owed: i64,
+    count: u64,
+    basis: Option<Reckoned>,
+}
+
 /// Gives every attempt of that time to `each`, in the order in which they began.
 pub async fn attempts(store: &Store, wanted: &Attempts, mut each: impl FnMut(Attempted)) -> Result<(), StoreError> {
     let (from, until) = (bound(wanted.from), bound(wanted.until));
     let mut after = (String::new(), String::new());
     let mut open: Option<Attempted> = None;
-    let mut early: HashMap<String, (i64, i64, u64)> = HashMap::new();
+    let mut early: HashMap<String, Corrected> = HashMap::new();
     loop {
         let (pool, page, text) = (store.sql().pool.clone(), after.clone(), (from.clone(), until.clone()));
         let rows = store.thread().run(async move {
@@ -125,13 +154,16 @@ pub async fn attempts(store: &Store, wanted: &Attempts, mut each: impl FnMut(Att
             if kind == SETTLE {
                 let mut found = read(row, attempt.clone(), (amount, owed))?;
                 // Corrections sort before what they correct.
-                if let Some((amount, owed, count)) = early.remove(&attempt) {
+                if let Some(Corrected { amount, owed, count, basis }) = early.remove(&attempt) {
                     (found.amount, found.owed, found.corrections) = (found.amount + amount, found.owed + owed, count);
+                    found.basis = basis.or(found.basis);
                 }
                 open = Some(found);
             } else {
-                let sums = early.entry(attempt).or_default();
-                *sums = (sums.0 + amount, sums.1 + owed, sums.2 + 1);
+                let before = early.entry(attempt).or_default();
+                (before.amount, before.owed, before.count) = (before.amount + amount, before.owed + owed, before.count + 1);
+                let basis: Option<String> = row.try_get(9)?;
+                before.basis = basis.and_then(|text| serde_json::from_str(&text).ok()).or(before.basis.take());
             }
         }
     }

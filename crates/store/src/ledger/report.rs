@@ -307,16 +307,30 @@ pub struct Given {
     pub asked: String,
     /// The model that gave it.
     pub model: String,
+    /// The call, as the ledger has it.
+    pub call: String,
+    /// The deployment.
+    pub deployment: Option<String>,
+    /// When the call began, and when it was over.
+    pub times: (i64, i64),
 }
 
 /// Who was given the answer of that id. None: it is not in the log.
 pub async fn given(store: &Store, answer: &str) -> Result<Option<Given>, StoreError> {
-    const GIVEN: &str = "SELECT user_id, team_id, model_group, model FROM spend_logs WHERE answer_id = $1 ORDER BY started_at LIMIT 1";
+    const GIVEN: &str = "SELECT user_id, team_id, model_group, model, request_id, model_id, started_at, ended_at FROM spend_logs WHERE answer_id = $1 ORDER BY started_at LIMIT 1";
     let (pool, answer) = (store.sql().pool.clone(), answer.to_owned());
     let query = async move {
         let row = sqlx::query(GIVEN).bind(answer).fetch_optional(&pool).await?;
         let read = |row: AnyRow| {
-            Ok::<_, sqlx::Error>(Given { user: row.try_get(0)?, team: row.try_get(1)?, asked: row.try_get(2)?, model: row.try_get(3)? })
+            Ok::<_, sqlx::Error>(Given {
+                user: row.try_get(0)?,
+                team: row.try_get(1)?,
+                asked: row.try_get(2)?,
+                model: row.try_get(3)?,
+                call: row.try_get(4)?,
+                deployment: row.try_get(5)?,
+                times: (row.try_get(6)?, row.try_get(7)?),
+            })
         };
         Ok(row.map(read).transpose()?)
     };

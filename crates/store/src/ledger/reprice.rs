@@ -2,6 +2,8 @@
 //!
 //! What differs is a correction of the attempt: a row with the attempt's own id and the run's name, for the same accounts and
 //! windows. A run that is repeated finds nothing that differs.
+//!
+//! The same holds for a single attempt of which its provider tells later what it took.
 
 use std::collections::HashMap;
 
@@ -9,7 +11,7 @@ use sqlx::Row;
 use switchboard_engine::admit::{Level, NanoUsd, ScopeId, Window};
 
 use super::adjust::{ADJUST, write};
-use super::attempts::{Attempted, Attempts, attempts};
+use super::attempts::{Attempted, Attempts, Reckoned, attempts};
 use super::post::{Debit, Posting};
 use crate::error::StoreError;
 use crate::open::Store;
@@ -39,6 +41,18 @@ pub type Difference = (ScopeId, Vec<(Window, i64)>, NanoUsd);
 const BATCH: usize = 500;
 const ACCOUNTS: &str = "SELECT id, level, name, model FROM ledger_accounts";
 
+/// Why amounts are corrected.
+struct Run<'a> {
+    /// The name of the rows: of an attempt and a name there is one row.
+    name: String,
+    reason: &'a str,
+    actor: &'a str,
+    dry: bool,
+}
+
+/// What an attempt comes to now, for its caller and as it is owed; from what, where that is new.
+type Priced = (i64, i64, Option<Reckoned>);
+
 /// Reckons attempts again by `price`, which gives what is charged and what is owed; what it does not know stays. Unless `dry`, what
 /// differs is written down.
 pub async fn reprice(
@@ -48,25 +62,53 @@ pub async fn reprice(
     (actor, dry): (&str, bool),
     price: impl Fn(&Attempted) -> Option<(i64, i64)>,
 ) -> Result<Changed, StoreError> {
+    let reason = "reckoned again at the prices that hold";
+    let run = Run { name: format!("{ADJUST}/{:013x}", micros()), reason, actor, dry };
+    corrected(store, instance, wanted, &run, |one| price(one).map(|(amount, owed)| (amount, owed, None))).await
+}
+
+/// Corrects the one attempt of a call that was settled by guess, now that its provider has told what it took: once. `price` gives what
+/// is charged, what is owed, and from what that is reckoned; of nobody or of several attempts nothing is changed.
+pub async fn told_later(
+    store: &Store,
+    instance: &str,
+    (wanted, call): (&Attempts, &str),
+    actor: &str,
+    price: impl Fn(&Attempted) -> Option<Priced>,
+) -> Result<Changed, StoreError> {
+    let is_guess = |one: &Attempted| one.call == call && one.estimated && one.corrections == 0 && one.amount > 0;
+    let price = |one: &Attempted| if is_guess(one) { price(one) } else { None };
+    let reason = "the provider has told what it took";
+    let run = |dry| Run { name: format!("{ADJUST}/told"), reason, actor, dry };
+    let found = corrected(store, instance, wanted, &run(true), price).await?;
+    if found.reckoned == 1 { corrected(store, instance, wanted, &run(false), price).await } else { Ok(Changed::default()) }
+}
+
+async fn corrected(
+    store: &Store,
+    instance: &str,
+    wanted: &Attempts,
+    run: &Run<'_>,
+    price: impl Fn(&Attempted) -> Option<Priced>,
+) -> Result<Changed, StoreError> {
     let mut changed = Changed::default();
-    let mut differing: Vec<(Attempted, i64, i64)> = Vec::new();
+    let mut differing: Vec<(Attempted, Priced)> = Vec::new();
     attempts(store, wanted, |one| {
         changed.attempts += 1;
-        let Some((amount, owed)) = price(&one) else { return };
+        let Some((amount, owed, basis)) = price(&one) else { return };
         changed.reckoned += 1;
         if (amount, owed) != (one.amount, one.owed) {
             changed.changed += 1;
             changed.amount += amount - one.amount;
             changed.owed += owed - one.owed;
-            differing.push((one, amount, owed));
+            differing.push((one, (amount, owed, basis)));
         }
     })
     .await?;
     let accounts = accounts(store).await?;
-    let run = format!("{ADJUST}/{:013x}", micros());
     let mut scopes: HashMap<(ScopeId, Vec<(Window, i64)>), i64> = HashMap::new();
     let mut postings = Vec::with_capacity(differing.len());
-    for (one, amount, owed) in differing {
+    for (one, (amount, owed, basis)) in differing {
         let debits = debits(&one.debits, &accounts);
         for debit in &debits {
             if let Some(level) = Level::from_name(&debit.level) {
@@ -81,7 +123,7 @@ pub async fn reprice(
         }
         postings.push(Posting {
             attempt: one.attempt,
-            kind: run.clone(),
+            kind: run.name.clone(),
             at: micros(),
             call: one.call,
             amount: amount - one.amount,
@@ -91,13 +133,13 @@ pub async fn reprice(
             debits,
             credit: accounts.get(&one.credit).map(|[_, name, _]| name.clone()).unwrap_or_default(),
             tokens: (0, 0),
-            basis: None,
-            reason: Some("reckoned again at the prices that hold".to_owned()),
-            actor: Some(actor.to_owned()),
+            basis: basis.as_ref().map(Reckoned::written),
+            reason: Some(run.reason.to_owned()),
+            actor: Some(run.actor.to_owned()),
         });
     }
     changed.scopes = scopes.into_iter().map(|((id, windows), amount)| (id, windows, NanoUsd(amount))).collect();
-    if !dry {
+    if !run.dry {
         while !postings.is_empty() {
             let rest = postings.split_off(postings.len().min(BATCH));
             write(store, instance, std::mem::replace(&mut postings, rest)).await?;

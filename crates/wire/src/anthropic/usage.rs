@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::HERE;
+use crate::fields::Fields;
 use crate::json::Object;
 use crate::lenient::Count;
 use crate::openai_chat::usage as openai_chat;
@@ -85,23 +86,28 @@ impl Counts {
     }
 
     pub(super) fn to_usage(&self) -> Usage {
-        let [read, written, output] =
-            [self.cache_read_input_tokens, self.cache_creation_input_tokens, self.output_tokens].map(|count| *count);
+        let [read, written] = [*self.cache_read_input_tokens, *self.cache_creation_input_tokens];
         let input = self.input_tokens.map(|input| prompt([Some(input), written, read]));
         let cache = self.cache_creation.as_ref();
+        let longest = self.turns().map(Turn::prompt).max();
         Usage {
-            input: self.of_all(input, Turn::prompt),
-            longest_input: self.turns().map(Turn::prompt).max().filter(|_| self.turns().nth(1).is_some()),
-            output: self.of_all(output, |turn| turn.output_tokens.unwrap_or(0)),
-            cache_read: self.of_all(read, |turn| turn.cache_read_input_tokens.unwrap_or(0)),
-            cache_write: self.of_all(written, |turn| turn.cache_creation_input_tokens.unwrap_or(0)),
-            cache_write_5m: self.of_all(five_minutes(cache), |turn| five_minutes(turn.cache_creation.as_ref()).unwrap_or(0)),
-            cache_write_1h: self.of_all(hour(cache), |turn| hour(turn.cache_creation.as_ref()).unwrap_or(0)),
+            input,
+            output: *self.output_tokens,
+            cache_read: read,
+            cache_write: written,
+            cache_write_5m: cache.and_then(|cache| *cache.ephemeral_5m_input_tokens),
+            cache_write_1h: cache.and_then(CacheCreation::hour),
             reasoning: self.output_tokens_details.as_ref().and_then(|details| *details.thinking_tokens),
             web_searches: self.server_tool_use.as_ref().and_then(|tools| *tools.web_search_requests),
             served_fast: is(&self.speed, "fast").then_some(1),
             served_us: is(&self.inference_geo, "us").then_some(1),
             web_fetches: self.server_tool_use.as_ref().and_then(|tools| *tools.web_fetch_requests),
+            longest_input: longest.filter(|_| self.turns().nth(1).is_some()),
+            extra_input: self.left_out(input, |turn| Some(turn.prompt())),
+            extra_output: self.left_out(*self.output_tokens, |turn| *turn.output_tokens),
+            extra_cache_read: self.left_out(read, |turn| *turn.cache_read_input_tokens),
+            extra_cache_write: self.left_out(written, |turn| *turn.cache_creation_input_tokens),
+            extra_cache_write_1h: self.left_out(cache.and_then(CacheCreation::hour), |turn| turn.cache_creation.as_ref()?.hour()),
             ..Usage::default()
         }
     }
@@ -110,10 +116,10 @@ impl Counts {
         self.iterations.iter().flatten()
     }
 
-    /// A count with what it leaves out of the turns.
-    fn of_all(&self, told: Option<u64>, of: impl Fn(&Turn) -> u64) -> Option<u64> {
-        let sum = self.turns().map(of).fold(0, u64::saturating_add);
-        told.max(Some(sum).filter(|sum| *sum > 0))
+    /// What a count leaves out of the turns.
+    fn left_out(&self, told: Option<u64>, of: impl Fn(&Turn) -> Option<u64>) -> Option<u64> {
+        let all = self.turns().filter_map(of).fold(0, u64::saturating_add);
+        all.checked_sub(told.unwrap_or(0)).filter(|rest| *rest > 0)
     }
 }
 
@@ -123,17 +129,15 @@ impl Turn {
     }
 }
 
+impl CacheCreation {
+    fn hour(&self) -> Option<u64> {
+        *self.ephemeral_1h_input_tokens
+    }
+}
+
 /// All of a prompt.
 fn prompt(parts: [Option<u64>; 3]) -> u64 {
     parts.into_iter().flatten().fold(0, u64::saturating_add)
-}
-
-fn five_minutes(cache: Option<&CacheCreation>) -> Option<u64> {
-    cache.and_then(|cache| *cache.ephemeral_5m_input_tokens)
-}
-
-fn hour(cache: Option<&CacheCreation>) -> Option<u64> {
-    cache.and_then(|cache| *cache.ephemeral_1h_input_tokens)
 }
 
 /// Reads the usage of a whole answer and the tier that served it.
@@ -172,6 +176,12 @@ fn write_counts(out: &mut Object<'_>, usage: Option<&Usage>, service_tier: Optio
             out.option("web_search_requests", usage.web_searches);
             out.option("web_fetch_requests", usage.web_fetches);
         });
+    }
+    // Turn by turn nobody else tells it.
+    if let Some((HERE, raw)) = &usage.raw
+        && let Some(turns) = Fields::nested(raw).ok().and_then(|mut fields| fields.take_raw("iterations"))
+    {
+        out.raw("iterations", turns.get());
     }
     out.option("service_tier", service_tier.map(tier::standard).filter(|name| TIERS.contains(name)));
     // Only where it was reckoned here for a client that asks for it: the format itself has no such field.
