@@ -17,6 +17,7 @@ use switchboard_wire::event::{Event, EventReader};
 use switchboard_wire::framing::Framing;
 use switchboard_wire::problem::Fault;
 use switchboard_wire::relay::Relay;
+use switchboard_wire::reply::Reason;
 use switchboard_wire::resume::Said;
 use tokio::time::{Instant, Sleep};
 
@@ -302,8 +303,13 @@ impl StreamBody {
 
     /// Whether the answer has ended without any content, though nothing cut it short.
     pub fn is_empty(&self) -> bool {
-        let (reason, usage) = self.meter.finish();
-        self.ended && !relay_had_content(self) && self.relay.is_some() && reason.is_some_and(|reason| is_empty(reason, usage))
+        self.reason_unsaid().is_some_and(|reason| is_empty(reason, self.meter.finish().1))
+    }
+
+    /// Why it has ended, where it has without any content.
+    pub(crate) fn reason_unsaid(&self) -> Option<Reason> {
+        let unsaid = self.ended && !relay_had_content(self) && self.relay.is_some();
+        self.meter.finish().0.filter(|_| unsaid)
     }
 
     /// What the meter knows, and nothing else of it.

@@ -175,6 +175,9 @@ impl Exchange<'_> {
         let stream = stream.kept_alive(KeptAlive::of(self.dispatch.call, &self.target.spec));
         let stream = Box::new(if resumable { stream.resumable() } else { stream }).read_on_by(self.dispatch.worker.upstream.late());
         let mut stream = stream.until_content(self.due).await?;
+        if stream.reason_unsaid().is_some_and(|reason| self.is_lost(reason)) {
+            return Err((Error::filtered(), stream.into_meter()));
+        }
         if stream.is_empty() {
             if !self.accept_empty {
                 return Err((Error::empty(), stream.into_meter()));

@@ -389,9 +389,8 @@ impl Journey {
                 Step::Stop | Step::Others | Step::Strike => false,
             },
         };
-        // What is wrong with the request for one `order` may not be wrong for a deeper one, says whoever counts as LiteLLM does.
-        let goes_deeper = self.repeats.is_some() && error.origin == Origin::Provider;
-        let stops = step == Step::Stop && !(goes_deeper && self.depth.close(&plan.targets));
+        // What is wrong with the request for one `order` may not be wrong for a deeper one.
+        let stops = step == Step::Stop && !(error.origin == Origin::Provider && self.depth.close(&plan.targets));
         self.stopped = stops || overrides.is_some_and(|overrides| !step::goes_on(overrides, &error));
         if again {
             self.again = self.pause_for(attempts, plan, rule.map(|rule| rule.delay), &error).map(|pause| (at, pause));

@@ -232,7 +232,7 @@ fn a_prompt_too_long_for_one_order_may_fit_a_deeper_one() {
     let models = entry(&upstream, ("m", "o1", "long"), ", order: 1")
         + &entry(&upstream, ("m", "o1b", "long"), ", order: 1")
         + &entry(&upstream, ("m", "o2", "good"), ", order: 2");
-    for settings in ["num_retries: 0", "num_retries: 3"] {
+    for settings in ["", "num_retries: 0", "num_retries: 3"] {
         let app = TestApp::of(&format!("model_list:\n{models}router_settings: {{{settings}}}\n"));
         let before = upstream.asked().len();
         assert_eq!(answered(&ask(&app, "m", &json!({}))), "o2", "{settings}");
@@ -327,17 +327,28 @@ fn an_answer_that_a_filter_cut_goes_to_what_is_meant_for_such() {
     let app = TestApp::of(&format!(
         "model_list:\n{models}router_settings: {{num_retries: 0, disable_cooldowns: true, content_policy_fallbacks: [{{cp: [c]}}]}}\n"
     ));
-    for (reason, cut) in [("content_filter", true), ("stop", false)] {
+    let asked = |model: &str, path: &str, answer: &str, stream: bool| {
+        let body = json!({"model": model, "max_tokens": 9, "stream": stream, "messages": [{"role": "user", "content": answer}]});
+        answered(&app.ask("POST", path).json(&body).send())
+    };
+    for (reason, text, cut) in [("content_filter", "I", true), ("content_filter", "", true), ("stop", "I", false)] {
         let answer = json!({"id": "x", "object": "chat.completion", "created": 1, "model": "m",
-            "choices": [{"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": "I"}}],
+            "choices": [{"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": text}}],
             "usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}});
-        let asked = |model: &str, path: &str| {
-            let body = json!({"model": model, "max_tokens": 9, "messages": [{"role": "user", "content": answer.to_string()}]});
-            answered(&app.ask("POST", path).json(&body).send())
+        let chunk = |delta: Value, finish: Value| {
+            let choices = json!([{"index": 0, "delta": delta, "finish_reason": finish}]);
+            format!("data: {}\n\n", json!({"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices}))
         };
+        let begun = chunk(json!({"role": "assistant", "content": text}), Value::Null);
+        let stream = begun + &chunk(json!({}), json!(reason)) + "data: [DONE]\n\n";
         for path in ["/v1/chat/completions", "/v1/messages"] {
-            assert_eq!(asked("cp", path), if cut { "c" } else { "cp" }, "{reason} {path}");
-            assert_eq!(asked("alone", path), "alone", "{reason} {path}: nobody else is to be asked");
+            assert_eq!(asked("cp", path, &answer.to_string(), false), if cut { "c" } else { "cp" }, "{reason} {path}");
+            // What has begun to come is passed on.
+            let streamed = asked("cp", path, &stream, true);
+            assert_eq!(streamed, if cut && text.is_empty() { "c" } else { "cp" }, "{reason} {text} {path}");
+            for (answer, streams) in [(answer.to_string(), false), (stream.clone(), true)] {
+                assert_eq!(asked("alone", path, &answer, streams), "alone", "{reason} {path}: nobody else is to be asked");
+            }
         }
     }
 }
