@@ -31,7 +31,7 @@ use crate::health::Failure;
 use crate::judge::{fault, is_empty, reported};
 use crate::merged::{self, Merged};
 use crate::meter::{Meter, is_untold};
-use crate::openrouter::{self, Priced};
+use crate::openrouter::{self, Priced, healing};
 use crate::purity;
 use crate::tool_calls::ToolCalls;
 use crate::upstream::UpstreamReply;
@@ -123,6 +123,7 @@ impl Exchange<'_> {
             }
         };
         let body = if same { self.named(body, glance.model) } else { body };
+        let body = healing::healed(call, self.target, body);
         if let Some(usage) = glance.usage {
             meter.usage(usage);
         }

@@ -247,6 +247,14 @@ impl Gateway {
         Ok(plan)
     }
 
+    /// Whether it is known beforehand that prompts will be counted: they are held against the lengths that models read, or against
+    /// limits of deployments and providers.
+    pub fn will_count(&self) -> bool {
+        let fleet = self.fleet.load();
+        let checks = fleet.settings().pre_call_checks && fleet.deployments().any(|one| one.facts.max_input.is_some());
+        checks || self.admission.book().limits_targets()
+    }
+
     /// The same, with the expected cost of every target.
     pub async fn explain(&self, call: &Call) -> Result<Plan, Error> {
         let mut plan = self.plan(call).await?;

@@ -77,4 +77,4 @@ pub mod upstream;
 mod worded;
 pub mod worker;
 
-pub use operation::chat_tokens;
+pub use operation::{chat_tokens, prepare_to_count};

@@ -175,6 +175,8 @@ impl Gate {
         chores.extend(alerts::watch::start(app.clone(), own)?);
         let running = opened(&app, &config, transport, Router::new(&config.general.root_path)?, relief)?;
         chores.push(waiting::close(app.clone(), running.shutdown())?);
+        let counting = || Chore::start("tokenizer", async || switchboard_engine::prepare_to_count());
+        chores.extend(app.gateway.will_count().then(counting).transpose()?);
         // Only this thread sets it, once.
         let _ = shutdown.set(running.shutdown());
         Ok(Self { app, unusable, running, demo, demo_base, reloading: None, chores, log })

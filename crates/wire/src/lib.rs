@@ -28,6 +28,7 @@ pub mod framing;
 pub mod gemini;
 pub mod grammar;
 pub mod half;
+pub mod heal;
 pub mod images;
 pub mod json;
 mod lenient;

@@ -150,6 +150,12 @@ impl Book {
         into.extend(common.deployments.get(deployment).cloned());
     }
 
+    /// Whether anything is limited of a provider or a deployment, whoever calls.
+    pub fn limits_targets(&self) -> bool {
+        let common = self.common.load();
+        common.providers.values().chain(common.deployments.values()).any(|scope| scope.is_limited())
+    }
+
     /// The scope of that id, where there is one.
     pub fn find(&self, id: &ScopeId) -> Option<Arc<Scope>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).scopes.get(id).cloned()

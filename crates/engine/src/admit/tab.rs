@@ -19,6 +19,7 @@ use crate::catalog::Component;
 use crate::clock::Micros;
 use crate::deployment::Deployment;
 use crate::error::{Error, Origin, Retry};
+use crate::operation::estimate::is_ready;
 use crate::passing::OWN_FORM;
 use crate::tariff::{Tariff, Tariffs};
 
@@ -340,7 +341,7 @@ async fn counted(call: &Call, bound: Bound) -> Bound {
         return bound;
     }
     let Ok(request) = prepare::read(call.door.dialect, &call.head(), &call.body) else { return bound };
-    if call.body.len() <= SHORT {
+    if call.body.len() <= SHORT && is_ready() {
         return bound.counted(&request);
     }
     let plain = bound.clone();

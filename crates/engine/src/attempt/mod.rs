@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::header::{HeaderName, HeaderValue};
-use switchboard_wire::loss::Losses;
+use switchboard_wire::loss::{Losses, Why};
 use switchboard_wire::media::Taker;
 use switchboard_wire::prepare::{Prepared, Source};
 use switchboard_wire::{Dialect, Operation};
@@ -58,7 +58,7 @@ use crate::figures::CALL_ID;
 use crate::health::Failure;
 use crate::media::Brought;
 use crate::meter::Meter;
-use crate::openrouter::{Account, untaken};
+use crate::openrouter::{Account, compression, untaken};
 use crate::operation;
 use crate::own;
 use crate::patience;
@@ -221,10 +221,10 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// One request to one target.
-    async fn once(&self, target: &Target, manner: Manner, meter: Meter) -> Result<Made, (Error, Meter)> {
-        let dispatch = Dispatch {
-            call: self.call,
+    /// What is sent to a target.
+    fn dispatch<'b>(&'b self, call: &'b Call, target: &'b Target, manner: Manner) -> Dispatch<'b> {
+        Dispatch {
+            call,
             worker: self.worker,
             asked: self.asked,
             settings: self.settings,
@@ -232,7 +232,16 @@ impl<'a> Attempts<'a> {
             own: target.own.as_deref(),
             other_model: manner.other_model,
             estranged: manner.estranged,
+        }
+    }
+
+    /// One request to one target.
+    async fn once(&self, target: &Target, manner: Manner, meter: Meter) -> Result<Made, (Error, Meter)> {
+        let shorter = match compression::is_wanted(self.call) {
+            true => Box::pin(compression::fitted(self.call, &target.deployment)).await,
+            false => None,
         };
+        let dispatch = self.dispatch(shorter.as_ref().unwrap_or(self.call), target, manner);
         let target = &target.deployment;
         if let Some(text) = target.spec.mock.as_deref().filter(|_| self.call.door.operation == Operation::Chat) {
             return mock::instead(self.call, text, meter);
@@ -267,6 +276,9 @@ impl<'a> Attempts<'a> {
         };
         made.map(|((mut answer, whole), mut losses)| {
             untaken::tell(self.call, target, &mut losses);
+            if shorter.is_some() {
+                losses.add(compression::MESSAGES, Why::Clamped);
+            }
             if let Some(cap) = cap {
                 add(&mut answer.headers, "x-switchboard-max-tokens", &cap.to_string());
             }
@@ -320,8 +332,8 @@ impl<'a> Attempts<'a> {
         (cap, manner): (Option<u64>, Manner),
         (refusal, meter): (Error, Meter),
     ) -> Result<(Made, Losses), (Error, Meter)> {
-        let Ok(worded) = worded::of(self.call, spoken, reach) else { return Err((refusal, meter)) };
-        let call = worded.as_ref().unwrap_or(self.call);
+        let Ok(worded) = worded::of(dispatch.call, spoken, reach) else { return Err((refusal, meter)) };
+        let call = worded.as_ref().unwrap_or(dispatch.call);
         let Ok(Some(request)) = repair::without_thoughts(call) else { return Err((refusal, meter)) };
         let Ok(mut prepared) = Dispatch { call, ..*dispatch }.prepare_from(target, (spoken, reach), cap, &Source::Rewritten(&request))
         else {
@@ -345,8 +357,8 @@ impl<'a> Attempts<'a> {
             return tried;
         }
         let taker = Taker { outbound, only_bytes: target.bytes_only.contains(&spoken) };
-        let worded = worded::of(self.call, spoken, reach)?;
-        let dispatch = Dispatch { call: worded.as_ref().unwrap_or(self.call), ..*dispatch };
+        let worded = worded::of(dispatch.call, spoken, reach)?;
+        let dispatch = Dispatch { call: worded.as_ref().unwrap_or(dispatch.call), ..*dispatch };
         match media.bring(dispatch.call, self.worker, taker, (&self.brought, self.left())).await? {
             Some(request) => dispatch.prepare_from(target, (spoken, reach), cap, &Source::Rewritten(&request)),
             None => tried,

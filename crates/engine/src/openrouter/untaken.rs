@@ -4,13 +4,16 @@ use serde::Deserialize;
 use switchboard_wire::control::is_steering;
 use switchboard_wire::loss::Losses;
 
+use super::compression::{self, COMPRESSION, TRANSFORMS};
+use super::healing::{self, HEALING};
+use super::plugins;
 use crate::call::{Call, Content};
 use crate::deployment::Deployment;
 
-/// Plugins that are none here, by the names under which that is told.
+/// Plugins that are none here, or not for every call, by the names under which that is told.
 const PLUGINS: [(&str, &str); 4] = [
-    ("response-healing", "plugins.response-healing"),
-    ("context-compression", "plugins.context-compression"),
+    (HEALING, "plugins.response-healing"),
+    (COMPRESSION, "plugins.context-compression"),
     ("moderation", "plugins.moderation"),
     ("file-parser", "plugins.file-parser"),
 ];
@@ -18,13 +21,6 @@ const PLUGINS: [(&str, &str); 4] = [
 const TAKEN: [&str; 3] = ["web", "auto-router", "auto-beta-router"];
 /// Every other one: what a client calls it is no name for a header.
 const UNKNOWN: &str = "plugins";
-
-#[derive(Deserialize)]
-struct Plugin {
-    #[serde(default)]
-    id: String,
-    enabled: Option<bool>,
-}
 
 #[derive(Deserialize)]
 struct Debug {
@@ -38,17 +34,20 @@ pub(crate) fn tell(call: &Call, target: &Deployment, losses: &mut Losses) {
     if target.gateway {
         return;
     }
+    let is_done = |plugin: &str| match plugin {
+        HEALING => healing::is_done(call),
+        COMPRESSION => compression::is_done(call, target),
+        other => TAKEN.contains(&other),
+    };
+    for plugin in plugins::wanted(call).iter().filter(|plugin| !is_done(plugin)) {
+        let known = PLUGINS.iter().find(|(id, _)| id == plugin);
+        losses.dropped(known.map_or(UNKNOWN, |(_, told)| told));
+    }
+    let transforms = compression::transforms(call);
+    if !transforms.is_empty() && !(compression::is_done(call, target) && transforms.iter().all(|one| one == compression::MIDDLE_OUT)) {
+        losses.dropped(TRANSFORMS);
+    }
     let said = |key: &str| outline.get(key).is_some() && is_steering(call.door.dialect, key);
-    if said("plugins") {
-        let plugins: Vec<Plugin> = outline.read(&call.body, "plugins").ok().flatten().unwrap_or_default();
-        for plugin in plugins.iter().filter(|plugin| plugin.enabled != Some(false) && !TAKEN.contains(&plugin.id.as_str())) {
-            let known = PLUGINS.iter().find(|(id, _)| *id == plugin.id);
-            losses.dropped(known.map_or(UNKNOWN, |(_, told)| told));
-        }
-    }
-    if said("transforms") && outline.read::<Vec<String>>(&call.body, "transforms").ok().flatten().is_some_and(|list| !list.is_empty()) {
-        losses.dropped("transforms");
-    }
     if said("debug") && outline.read::<Debug>(&call.body, "debug").ok().flatten().is_some_and(|debug| debug.echo_upstream_body) {
         losses.dropped("debug.echo_upstream_body");
     }

@@ -5,19 +5,20 @@
 //! tokens depends on what is in them.
 //!
 //! The vocabulary is OpenAI's `cl100k_base` (from `tiktoken`, MIT): of the public ones it is nearest to those of vendors who
-//! publish none, and half the size of its successor. It is kept compressed and made into a tokenizer at the first estimate, which
-//! takes about half a second and some fifty megabytes; a gateway that never estimates has neither. Counting is linear in the text
+//! publish none, and half the size of its successor. It is kept compressed and made into a tokenizer at the first estimate, or beside
+//! the first calls where it is known that some will be estimated; that takes about half a second and some fifty megabytes, and a gateway
+//! that never estimates has neither. Counting is linear in the text
 //! whatever the text is.
 
 use std::io::Read;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bpe::byte_pair_encoding::BytePairEncoding;
 use flate2::read::GzDecoder;
 use switchboard_wire::chat::MediaSource;
-use switchboard_wire::chat::{ChatRequest, OutputFormat, Part, PartBody, Tool};
+use switchboard_wire::chat::{ChatRequest, Message, OutputFormat, Part, PartBody, Tool};
 use switchboard_wire::count::compact;
 
 /// The frame around each message: who speaks, where it begins and ends.
@@ -32,26 +33,37 @@ const MEDIUM: u64 = 1000;
 /// A factor with which no two tokens of the vocabulary share a hash; finding one takes longer than all the rest.
 const HASH_FACTOR: u64 = 17_846_336_922_010_275_747;
 
-static VOCABULARY: LazyLock<Option<BytePairEncoding>> = LazyLock::new(|| {
-    let mut text = String::new();
-    GzDecoder::new(&include_bytes!("cl100k_base.tiktoken.gz")[..]).read_to_string(&mut text).ok()?;
-    // One token a line, in base64, with its rank, in the order of ranks.
-    let tokens: Option<Vec<Vec<u8>>> = text.lines().map(|line| STANDARD.decode(line.split(' ').next()?).ok()).collect();
-    Some(BytePairEncoding::from_dictionary(tokens?, Some(HASH_FACTOR)))
-});
+static VOCABULARY: OnceLock<Option<BytePairEncoding>> = OnceLock::new();
+
+fn vocabulary() -> Option<&'static BytePairEncoding> {
+    let made = || {
+        let mut text = String::new();
+        GzDecoder::new(&include_bytes!("cl100k_base.tiktoken.gz")[..]).read_to_string(&mut text).ok()?;
+        // One token a line, in base64, with its rank, in the order of ranks.
+        let tokens: Option<Vec<Vec<u8>>> = text.lines().map(|line| STANDARD.decode(line.split(' ').next()?).ok()).collect();
+        Some(BytePairEncoding::from_dictionary(tokens?, Some(HASH_FACTOR)))
+    };
+    VOCABULARY.get_or_init(made).as_ref()
+}
+
+/// Makes the tokenizer, where there is none yet.
+pub(crate) fn make_ready() {
+    vocabulary();
+}
+
+/// Whether it is there: the first to count makes it, and waits.
+pub(crate) fn is_ready() -> bool {
+    VOCABULARY.get().is_some()
+}
 
 /// The tokens of the whole request; `None` where the vocabulary cannot be read.
 pub(crate) fn tokens(request: &ChatRequest) -> Option<u64> {
-    let mut count = Count(ANSWER, VOCABULARY.as_ref()?);
+    let mut count = Count(ANSWER, vocabulary()?);
     if !request.system.is_empty() {
         count.0 += MESSAGE;
         count.parts(&request.system);
     }
-    for message in &request.messages {
-        count.0 += MESSAGE;
-        count.option(message.name.as_deref());
-        count.parts(&message.parts);
-    }
+    request.messages.iter().for_each(|message| count.message(message));
     for tool in &request.tools {
         count.0 += TOOL;
         count.tool(tool);
@@ -59,6 +71,20 @@ pub(crate) fn tokens(request: &ChatRequest) -> Option<u64> {
     if let OutputFormat::JsonSchema(schema) = &request.output {
         count.text(&compact(&schema.schema));
     }
+    Some(count.0)
+}
+
+/// The tokens of those messages.
+pub(crate) fn messages(messages: &[Message]) -> Option<u64> {
+    let mut count = Count(0, vocabulary()?);
+    messages.iter().for_each(|message| count.message(message));
+    Some(count.0)
+}
+
+/// The tokens of a text.
+pub(crate) fn text(text: &str) -> Option<u64> {
+    let mut count = Count(0, vocabulary()?);
+    count.text(text);
     Some(count.0)
 }
 
@@ -73,6 +99,12 @@ impl Count {
         if let Some(text) = text {
             self.text(text);
         }
+    }
+
+    fn message(&mut self, message: &Message) {
+        self.0 += MESSAGE;
+        self.option(message.name.as_deref());
+        self.parts(&message.parts);
     }
 
     fn parts(&mut self, parts: &[Part]) {
@@ -115,7 +147,7 @@ impl Count {
 
 #[cfg(test)]
 mod tests {
-    use switchboard_wire::chat::{Message, Role};
+    use switchboard_wire::chat::Role;
 
     use super::*;
 

@@ -28,7 +28,7 @@ impl Fleet {
     }
 
     fn plan_fallback_at(&self, call: &Call, fallback: &Fallback, moment: &mut Moment) -> Result<Plan, Error> {
-        let wishes = Wishes::read(call)?.unwrap_or_default();
+        let wishes = self.or_any_free(call, Wishes::read(call)?, &mut moment.rng).unwrap_or_default();
         // What must not go elsewhere must not go there after a failure either.
         let advice = match &self.hooks.advisor {
             Some(advisor) => advisor.advise(call, &fallback.model, moment.now)?,

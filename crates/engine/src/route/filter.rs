@@ -34,6 +34,7 @@ impl Filter<'_, '_> {
         let operation = self.ask.call.door.operation;
         let some_serve = candidates.iter().any(|candidate| candidate.deployment.serves(operation));
         let is_picky = self.is_picky();
+        let longest = candidates.iter().filter_map(|candidate| candidate.deployment.facts.max_input).max();
         let mut excluded = Vec::new();
         let mut at = 0;
         candidates.retain(|candidate| {
@@ -45,7 +46,7 @@ impl Filter<'_, '_> {
             if some_serve && !candidate.deployment.serves(operation) {
                 reasons.push(Reason::Operation);
             }
-            self.hold_against(candidate, is_picky, &mut reasons);
+            self.hold_against(candidate, (is_picky, longest), &mut reasons);
             if reasons.is_empty() {
                 return true;
             }
@@ -82,7 +83,7 @@ impl Filter<'_, '_> {
             || wishes.provider.is_choosy()
     }
 
-    fn hold_against(&self, candidate: &Candidate, is_picky: bool, reasons: &mut Vec<Reason>) {
+    fn hold_against(&self, candidate: &Candidate, (is_picky, longest): (bool, Option<u64>), reasons: &mut Vec<Reason>) {
         let deployment = &*candidate.deployment;
         let traits = &deployment.spec.traits;
         if let Some(refusal) = candidate.view.refusal {
@@ -103,7 +104,7 @@ impl Filter<'_, '_> {
             self.hold_preferences(deployment, reasons);
         }
         self.hold_rates(candidate, reasons);
-        self.hold_content(deployment, reasons);
+        self.hold_content(deployment, longest, reasons);
         if let Some(budgets) = &self.hooks.budgets
             && budgets.is_spent(deployment, self.ask.now)
         {
@@ -171,15 +172,20 @@ impl Filter<'_, '_> {
         }
     }
 
-    /// What the request holds: its length, and what is not text.
-    fn hold_content(&self, deployment: &Deployment, reasons: &mut Vec<Reason>) {
+    /// What the request holds: its length, and what is not text. Of a prompt that may be shortened half must fit, where it fits in any
+    /// of them.
+    fn hold_content(&self, deployment: &Deployment, most: Option<u64>, reasons: &mut Vec<Reason>) {
         if !(self.strict || self.settings.pre_call_checks) || !self.ask.is_chat() {
             return;
         }
+        let least = |tokens: u64| match most.filter(|_| self.ask.wishes.compresses) {
+            Some(most) => tokens.div_ceil(2).min(most),
+            None => tokens,
+        };
         // No request has more tokens than bytes: most are never counted.
         if let Some(longest) = deployment.facts.max_input
             && self.ask.bytes() > longest
-            && self.ask.counted().is_some_and(|tokens| tokens > longest)
+            && self.ask.counted().is_some_and(|tokens| least(tokens) > longest)
         {
             reasons.push(Reason::ContextLength);
         }

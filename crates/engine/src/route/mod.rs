@@ -9,7 +9,7 @@
 //! 3. **order**: one of the strategies of [`order`] puts the others in order, level by level, softer wishes last;
 //! 4. **plan**: what stays with a deployment goes there first ([`affinity`]), and the whole is handed on as a [`Plan`].
 //!
-//! Where a call goes when all of them have failed, [`fallbacks`] says.
+//! Where a call goes when all of them have failed, [`fallbacks`] says; what is free where any free model will do, [`free`].
 //!
 //! Where no candidate is left, [`availability`] says why. What other rooms know (classifiers, budgets, keys) comes in by [`hooks`].
 //! A name with one deployment and a request without wishes pass all of it by.
@@ -22,6 +22,7 @@ pub(crate) mod conversation;
 mod fallbacks;
 mod filter;
 mod fleet;
+mod free;
 pub mod hooks;
 pub mod name;
 pub mod order;

@@ -109,7 +109,7 @@ impl Fleet {
     }
 
     fn plan_freely(&self, call: &Call, moment: &mut Moment) -> Result<Plan, Error> {
-        let wishes = Wishes::read(call)?;
+        let wishes = self.or_any_free(call, Wishes::read(call)?, &mut moment.rng);
         let advice = match &self.hooks.advisor {
             Some(advisor) => advisor.advise(call, &call.model, moment.now)?.map(Box::new),
             None => None,
@@ -131,6 +131,9 @@ impl Fleet {
     fn plain(&self, found: &Found, call: &Call) -> Option<Plan> {
         let [only] = &*found.deployments else { return None };
         let traits = &only.spec.traits;
+        // In OpenRouter's manner what cannot serve is left out, be it all there is.
+        let fits = only.facts.max_input.is_none_or(|longest| call.body.len() as u64 <= longest);
+        let loose = call.door.flavor != Flavor::OpenRouter || fits && !call.mentions().media();
         let unruled = self.settings.tags.is_none()
             && !self.settings.pre_call_checks
             && !self.settings.enforce_rates
@@ -142,7 +145,7 @@ impl Fleet {
             && found.variant == Variant::None
             && found.only.is_none()
             && found.rule.is_none();
-        (unruled && open).then(|| Plan {
+        (unruled && open && loose).then(|| Plan {
             group: found.group.clone(),
             strategy: self.strategy(&found.group, call, &Wishes::default(), found.variant).0.as_str(),
             targets: vec![Target::plain(only.clone())],

@@ -10,6 +10,7 @@ use switchboard_wire::problem::{Kind, Problem};
 use crate::call::{Call, Content};
 use crate::catalog::Rate;
 use crate::online;
+use crate::openrouter::compression;
 use crate::route::order::Strategy;
 use crate::route::overrides::{FallbackForm, RouterOverride};
 use crate::route::plan::Fallback;
@@ -36,6 +37,8 @@ pub struct Wishes {
     pub filters_by_tags: bool,
     /// Whether the provider is to search the web (OpenRouter's plugin).
     pub online: bool,
+    /// Whether a prompt that is too long is to be shortened (the same).
+    pub compresses: bool,
     /// The region that the caller's data must stay in (LiteLLM's `allowed_model_region`).
     pub region: Option<String>,
 }
@@ -215,6 +218,7 @@ fn is_wish(key: &str) -> bool {
             | "provider"
             | "route"
             | "plugins"
+            | "transforms"
             | "fallbacks"
             | "disable_fallbacks"
             | "allowed_model_region"
@@ -252,6 +256,7 @@ impl Wishes {
             wishes.provider.sort = Some(Sort { by, partition: Partition::None });
         }
         wishes.online = read("plugins").is_some() && online::is_wanted(call);
+        wishes.compresses = compression::is_wanted(call);
         if let Some(key) = read("fallbacks") {
             let forms: Option<Vec<FallbackForm>> = take(call, outline, key)?;
             wishes.fallbacks = forms.map(|forms| FallbackForm::read_all(forms, &call.model)).transpose()?;

@@ -93,6 +93,9 @@ pub(super) fn model_with_endpoints(offer: &Offer, ground: Ground<'_>) -> Value {
     })
 }
 
+/// The specification wants a number of every endpoint, and clients make room by it: theirs for a model of which nothing is known.
+const UNKNOWN_CONTEXT: u64 = 128_000;
+
 /// OpenRouter's `PublicEndpoint`.
 pub(super) fn endpoint(offer: &Offer, endpoint: &Endpoint, ground: Ground<'_>) -> Value {
     let card = endpoint.card.as_ref();
@@ -109,8 +112,7 @@ pub(super) fn endpoint(offer: &Offer, endpoint: &Endpoint, ground: Ground<'_>) -
         "provider_name": named,
         "tag": endpoint.tag(ground.catalog),
         "quantization": endpoint.quantization(),
-        // Clients want a number, and no context is 0 tokens long.
-        "context_length": endpoint.context().unwrap_or(0),
+        "context_length": endpoint.context().unwrap_or(UNKNOWN_CONTEXT),
         "max_prompt_tokens": card.and_then(|card| card.max_input_tokens),
         "max_completion_tokens": card.and_then(|card| card.max_output_tokens),
         "pricing": pricing::of(card),

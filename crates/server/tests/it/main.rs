@@ -72,6 +72,7 @@ mod own_forms;
 mod passing;
 mod peers;
 mod people;
+mod plugins;
 mod presets;
 mod queueing;
 mod reconciling;

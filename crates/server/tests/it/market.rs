@@ -130,6 +130,8 @@ fn a_model_is_told_with_all_that_is_known() {
     assert_eq!((&embed["canonical_slug"], &embed["pricing"]["completion"]), (&json!("openai/text-embedding-3-small"), &json!("0")));
     let unknown = &app.get("/v1/model/own/model").json()["data"];
     assert_eq!((&unknown["pricing"], &unknown["context_length"]), (&json!({"prompt": "-1", "completion": "-1"}), &Value::Null));
+    let endpoints = app.get("/api/v1/models/own/model/endpoints").json();
+    assert_eq!(endpoints["data"]["endpoints"][0]["context_length"], 128_000, "nobody has room for nothing: {endpoints}");
     let parameters = app.get("/parameters/own/model").json()["data"]["supported_parameters"].clone();
     let has = |name: &str| parameters.as_array().expect("a list").iter().any(|one| one == name);
     assert!(has("temperature") && has("tools") && !has("web_search_options") && !has("min_p"), "{parameters}");
