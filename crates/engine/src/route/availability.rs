@@ -5,6 +5,7 @@ use std::time::Instant;
 use http::StatusCode;
 use switchboard_wire::Dialect;
 use switchboard_wire::dialect::Flavor;
+use switchboard_wire::overflow;
 use switchboard_wire::problem::{Availability, Constraint, Kind, Problem};
 
 use crate::call::Call;
@@ -89,7 +90,11 @@ fn refusal(call: &Call, excluded: &[Exclusion], fallbacks: &[String], now: Insta
     let mut problem = Problem::new(verdict.kind, message(call, &verdict, &reasons, retry_after));
     problem.status = StatusCode::from_u16(verdict.status).ok().filter(|_| openrouter);
     problem.code = Some(verdict.code.to_owned());
-    if !openrouter {
+    // Clients shorten a conversation where they are told so as every provider tells it.
+    if !retryable && (reasons == [Reason::ContextLength] || !openrouter && reasons.contains(&Reason::ContextLength)) {
+        (problem.kind, problem.status) = (Kind::BadRequest, None);
+        problem.code = Some(overflow::CODE.to_owned());
+    } else if !openrouter {
         like_litellm(&mut problem, &verdict, &reasons);
         if reasons == [Reason::AccessWindow] {
             reserved(&mut problem, call, excluded);
@@ -157,12 +162,9 @@ fn message(call: &Call, verdict: &Verdict, reasons: &[Reason], retry_after: Opti
     }
 }
 
-/// What LiteLLM's clients expect: an overlong prompt and wrong tags have errors of their own, and a rest is a rate limit.
+/// What LiteLLM's clients expect: wrong tags have an error of their own, and a rest is a rate limit.
 fn like_litellm(problem: &mut Problem, verdict: &Verdict, reasons: &[Reason]) {
-    if reasons.contains(&Reason::ContextLength) && !matches!(verdict.code, "capacity_exhausted" | "temporarily_unavailable") {
-        problem.kind = Kind::BadRequest;
-        problem.code = Some("context_length_exceeded".to_owned());
-    } else if verdict.code == "temporarily_unavailable" && !reasons.iter().any(is_outage) {
+    if verdict.code == "temporarily_unavailable" && !reasons.iter().any(is_outage) {
         problem.kind = Kind::RateLimited;
     } else if reasons == [Reason::Blocked] {
         problem.kind = Kind::Forbidden;

@@ -108,7 +108,9 @@ fn a_prompt_that_is_too_long_loses_its_middle_where_that_is_wanted() {
         }
     }
     let refused = ask(&app, "/api/v1/chat/completions", talk(31), &json!({}));
-    assert_eq!(refused.status, 400, "{}", refused.text());
+    let error = refused.json()["error"].clone();
+    assert_eq!((refused.status.as_u16(), &error["metadata"]["error_type"]), (400, &json!("context_length_exceeded")), "{error}");
+    assert_eq!(error["availability"]["excluded_by"], json!(["context_length"]));
 }
 
 /// The number of a turn.
