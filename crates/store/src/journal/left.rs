@@ -8,7 +8,7 @@ use switchboard_engine::admit::{Level, PAYER};
 
 use super::frame::{self, Entry, Intended, Kept, Settled};
 use super::read::Reader;
-use crate::ledger::Passing;
+use crate::line::Passing;
 
 /// What the files of a journal leave open.
 #[derive(Debug, Default)]
