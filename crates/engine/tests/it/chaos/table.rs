@@ -166,10 +166,15 @@ async fn among_others((row, provider, stream): (&'static Row, Dialect, bool)) {
     let shown = format!("{:?} of {provider}, stream {stream}", row.fault);
     let chaos = Chaos::always(provider, Some(row.fault)).await;
     let others = [Chaos::always(Dialect::Anthropic, None).await, Chaos::always(Dialect::OpenAiChat, None).await];
-    let specs = vec![failing(row.fault, provider, &chaos), at(Dialect::Anthropic, &others[0], 1), at(Dialect::OpenAiChat, &others[1], 2)];
+    let mut specs =
+        vec![failing(row.fault, provider, &chaos), at(Dialect::Anthropic, &others[0], 1), at(Dialect::OpenAiChat, &others[1], 2)];
+    let is_final = matches!(row.status, 400 | 422);
+    if is_final {
+        // What one says all of its `order` would say; a deeper one is asked.
+        specs.iter_mut().for_each(|spec| (spec.weight, spec.order) = (Some(if spec.order == 0 { 1.0 } else { 0.0 }), 0));
+    }
     let rig = Rig::with(specs, Names::default(), deadlines(row.fault));
     let first = rig.deployment("deployment-0");
-    let is_final = matches!(row.status, 400 | 422);
     for number in 0..6 {
         let before = chaos.requests();
         let told = rig.ask(&ask(Dialect::OpenAiChat, stream)).await;

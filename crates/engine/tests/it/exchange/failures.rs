@@ -29,7 +29,10 @@ async fn a_bad_request_is_told_in_the_providers_words() {
         let body = error(provider, kind, "temperature is too high");
         let upstream = Scripted::start(vec![json("400 Bad Request", &body)]).await;
         let spare = Scripted::start(vec![json("200 OK", whole(provider))]).await;
-        let rig = Rig::new(vec![spec(provider, &upstream), second(provider, &spare)]);
+        // A deeper `order` would be asked all the same.
+        let first = Spec { weight: Some(1.0), ..spec(provider, &upstream) };
+        let beside = Spec { order: 0, weight: Some(0.0), ..second(provider, &spare) };
+        let rig = Rig::new(vec![first, beside]);
         for stream in [false, true] {
             let told = rig.ask(&ask(client, stream)).await;
             assert_eq!(told.status, 400, "{client} of {provider}: {told:?}");
