@@ -115,9 +115,7 @@ impl End<'_> {
             None => {
                 let is_request = |(component, _): &(Component, u64)| *component == Component::Request;
                 let is_free = || bill(tariff, None, self.counted, self.service).is_some() || tariff.prices().is_none();
-                // That something was searched for says nothing of the rest.
-                let is_else = |(component, _): &(Component, u64)| !component.is_search();
-                self.counted.iter().any(is_request) || self.counted.iter().any(is_else) && is_free()
+                self.counted.iter().any(is_request) || !self.counted.is_empty() && is_free()
             }
         }
     }

@@ -118,7 +118,8 @@ pub fn bill(tariff: &Tariff<'_>, usage: Option<&Usage>, counted: &[(Component, u
     let is_paid = |component: Component| if component.is_search() { uncounted } else { usage.is_none() || is_beside(prices, component) };
     let paid = |(component, _): &&(Component, u64)| is_paid(*component) && priced(prices, *component);
     let pieces = || counted.iter().filter(paid);
-    if usage.is_none() && pieces().next().is_none() {
+    // That something was searched for says nothing of the rest.
+    if usage.is_none() && pieces().all(|(component, _)| component.is_search()) {
         return None;
     }
     // A model that is paid by the call has no price for tokens.

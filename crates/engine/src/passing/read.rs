@@ -15,6 +15,7 @@ use switchboard_wire::usage::StreamedUsage;
 
 use crate::admit::{Tab, cap_key};
 use crate::answer::{AnswerBody, StreamBody};
+use crate::answer_id;
 use crate::call::{Call, Content};
 use crate::control;
 use crate::deployment::Deployment;
@@ -118,6 +119,9 @@ pub(super) async fn answer(
 
 /// Reads a whole answer to a chat: of one that cannot be read, nothing is known but that it came.
 fn whole(outbound: &dyn Outbound, body: &Bytes, meter: &mut Meter) {
+    if let Some(id) = answer_id::of(body) {
+        meter.answered(id);
+    }
     if let Some(glance) = outbound.glance(body).filter(|_| !meter.may_be_cited_in(body)) {
         if is_untold(glance.usage.as_ref()) {
             meter.deliver_whole(outbound.read_reply(&Memo::default(), body).ok().as_ref(), body);

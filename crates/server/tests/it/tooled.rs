@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::app::Reply;
 use crate::charged::{ask, chat, close, cost, message, told};
-use crate::managed::{Managed, with};
+use crate::managed::{MASTER, Managed, with};
 use crate::spending::until;
 use crate::upstream::Upstream;
 
@@ -75,7 +75,7 @@ fn pages_that_a_chat_completion_names_are_one_search() {
         stated["cost"] = json!(0.5);
         assert!(close(charged(CHAT, "r", &cited(&stated, &pages)), 0.5));
         // Nothing is reported but the pages: the tokens are guessed all the same.
-        assert!(charged(CHAT, "m", &cited(&json!(null), &pages)) > 0.01);
+        assert!(spent(gateway, &ask(gateway, CHAT, "m", &json!({}), &cited(&json!(null), &pages))) > 0.02);
     });
 }
 
@@ -256,5 +256,28 @@ fn an_answer_that_tells_later_what_it_took_is_charged_that_once() {
             let rows = gateway.get(&format!("/spend/logs?request_id={id}"));
             assert!(close(rows[0]["spend"].as_f64().expect("a cost"), 0.0125), "{rows}");
         }
+    });
+}
+
+/// A profile at AWS that bears its model's name costs what that costs.
+#[test]
+fn a_profile_with_its_models_name_is_paid_like_it() {
+    let upstream = Upstream::start();
+    let variables = format!(
+        "environment_variables: {{AWS_BEDROCK_RUNTIME_ENDPOINT: {}/good, AWS_BEARER_TOKEN_BEDROCK: of-bedrock, AWS_REGION: us-east-1}}\n",
+        upstream.url()
+    );
+    with(&variables, |gateway| {
+        let body = json!({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 20, "messages": [{"role": "user", "content": "hi"}]});
+        let profile = "arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2F";
+        let cost = |model: &str| {
+            let path = format!("/bedrock/model/{model}/invoke");
+            let poor = gateway.key(&json!({"max_budget": 0.000_000_1}));
+            assert_eq!(gateway.as_key(&poor, "POST", &path, &body).status, 402, "{path}");
+            spent(gateway, &gateway.as_key(MASTER, "POST", &path, &body))
+        };
+        let model = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+        let plain = cost(model);
+        assert!(plain > 0.0 && close(cost(&format!("{profile}{model}")), plain), "{plain}");
     });
 }

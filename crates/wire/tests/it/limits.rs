@@ -23,6 +23,29 @@ impl Limit {
     }
 }
 
+/// What is counted for its price alone.
+const BILLED: &[&str] = &[
+    "longest_input",
+    "extra_input",
+    "extra_output",
+    "extra_cache_read",
+    "extra_cache_write",
+    "extra_cache_write_1h",
+    "maps_queries",
+    "file_searches",
+    "code_sessions",
+    "drawing_text",
+    "drawing_images",
+    "drawing_output",
+];
+
+/// A format has no counts of that.
+const fn billed(client: Dialect) -> Limit {
+    let reason =
+        "turns beside the answer's own and tools that the provider runs are counted for their price; the format has no counts of them";
+    Limit { client, fields: BILLED, reason, holds: lost }
+}
+
 /// The limit that explains a difference, by its place in [`LIMITS`].
 pub(crate) fn limit(client: Dialect, difference: &Difference, was: &Meaning, is: &Meaning) -> Option<usize> {
     LIMITS.iter().position(|limit| limit.covers(client, difference, was, is))
@@ -74,6 +97,11 @@ const MODALITIES: &[&str] = &[
 
 /// Every limit.
 pub(crate) const LIMITS: &[Limit] = &[
+    billed(OpenAiChat),
+    billed(OpenAiCompletions),
+    billed(OpenAiResponses),
+    billed(Anthropic),
+    billed(Gemini),
     // OpenAI chat completions.
     Limit {
         client: OpenAiChat,

@@ -100,6 +100,22 @@ fn a_model_is_offered_by_many() {
     }
 }
 
+/// A profile that bears its model's name is that model; one that an account made bears an id, and is none that is known.
+#[test]
+fn names_of_resources_lead_to_their_models() {
+    let model = |name: &str| Catalog::embedded().model("bedrock", name).map(|card| card.model);
+    let (own, plain) = ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "anthropic.claude-sonnet-4-5-20250929-v1:0");
+    for (arn, expected) in [
+        (format!("arn:aws:bedrock:us-east-1:1:inference-profile/{own}"), own),
+        (format!("arn:aws:bedrock:us-east-1:1:inference-profile%2F{own}"), own),
+        (format!("arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/{plain}"), plain),
+    ] {
+        assert_eq!(model(&arn).as_deref(), Some(expected), "{arn}");
+    }
+    assert_eq!(model("arn:aws:bedrock:us-east-1:1:application-inference-profile/abcdefgh1234"), None);
+    assert_eq!(model("arn:aws:bedrock:us-east-1:1:inference-profile"), None);
+}
+
 #[test]
 fn models_of_a_provider_are_its_own() {
     let models: Vec<ModelCard> = Catalog::embedded().models_of("together").collect();
