@@ -86,12 +86,7 @@ impl Exchange<'_> {
         };
         let call = self.dispatch.call;
         let same = self.spoken == call.door.dialect && !openrouter::is_rewritten(call, self.target);
-        let glance = if same && !meter.may_be_cited_in(&body) {
-            outbound.glance(&body).filter(|glance| !is_empty(glance.finish.reason, glance.usage.as_ref()))
-        } else {
-            None
-        };
-        let (glance, body) = match glance {
+        let (glance, body) = match same.then(|| glanced(outbound, &body, &meter)).flatten() {
             Some(glance) => {
                 if glance.finish.reason == Reason::ToolCalls && meter.watches_tools() {
                     outbound.read_reply(&self.memo, &body).iter().for_each(|reading| see_tools(&mut meter, reading));
@@ -357,6 +352,12 @@ pub(crate) fn echo(call: &Call, inbound: &dyn Inbound) -> Vec<(&'static str, Str
         Content::Json(outline) => inbound.echo(outline, &call.body),
         Content::Form(_) => Vec::new(),
     }
+}
+
+/// What there is to know of an ordinary answer; of one that must be read, nothing.
+fn glanced(outbound: &dyn Outbound, body: &Bytes, meter: &Meter) -> Option<Glance> {
+    let glance = outbound.glance(body).filter(|glance| !is_empty(glance.finish.reason, glance.usage.as_ref()))?;
+    (!meter.may_be_cited_in(body)).then_some(glance)
 }
 
 /// Marks an answer without any content.
