@@ -41,8 +41,12 @@ fn remember(app: &App, changed: &Changed) {
     }
 }
 
-/// An answer of which nobody told what it took is charged what it did, now that its provider says so.
-pub(crate) async fn told_later(app: &App, answer: &str, usage: &Usage, service: Option<&str>) -> Result<(), StoreError> {
+/// An answer of that provider's, of which nobody told what it took, is charged what it did, now that it is told.
+pub(crate) async fn told_later(
+    app: &App,
+    (provider, answer): (&str, &str),
+    (usage, service): (&Usage, Option<&str>),
+) -> Result<(), StoreError> {
     const ACTOR: &str = "gateway";
     let Some(store) = &app.store else { return Ok(()) };
     let _alone = app.books.correcting().await;
@@ -58,7 +62,7 @@ pub(crate) async fn told_later(app: &App, answer: &str, usage: &Usage, service: 
         tariffs: app.books.prices.tariffs().clone(),
     };
     let price = |one: &Attempted| {
-        let before = one.basis.as_ref().filter(|basis| basis.deployment == deployment)?;
+        let before = one.basis.as_ref().filter(|basis| basis.deployment == deployment && basis.provider == provider)?;
         let counts = usage.counts().into_iter().filter_map(|(name, count)| Some((name.to_owned(), count.filter(|count| *count > 0)?)));
         let service = service.map(str::to_owned).or_else(|| before.service.clone());
         let basis = Reckoned { counts: counts.collect(), pieces: BTreeMap::new(), service, ..before.clone() };

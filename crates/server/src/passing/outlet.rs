@@ -203,10 +203,12 @@ async fn pass(
     let request = place.request(acceptor, (&parts, &call), signer.is_none());
     let target = Arc::new(target(&outlet, &catalog, &place, &call.model));
     let page = keep::page(app, caller, &call);
+    // A place that somebody else chose may tell anything.
+    let again = later::asked(&parts.method, &way.rest).filter(|_| signer.is_some() && !place.configured.brought);
     let answered =
         send(acceptor, &call, &target, Passing { request, signer, secrets: place.secrets(), may_return: place.may_return }).await?;
-    let answered = match later::asked(&parts.method, &way.rest) {
-        Some(id) => later::watch(app, id, answered),
+    let answered = match again {
+        Some(id) => later::watch(app, (&outlet.provider.id, id), answered),
         None => answered,
     };
     Ok(match page {

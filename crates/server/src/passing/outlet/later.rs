@@ -24,14 +24,14 @@ pub(super) fn asked(method: &Method, path: &str) -> Option<String> {
     answer::alone(method, path).filter(|_| *method == Method::GET && whole)
 }
 
-/// The answer on its way, which is read for what it took.
-pub(super) fn watch(app: &Arc<App>, id: String, mut answered: Answered) -> Answered {
+/// The answer of that provider's on its way, which is read for what it took.
+pub(super) fn watch(app: &Arc<App>, (provider, id): (&str, String), mut answered: Answered) -> Answered {
     let Some(store) = app.store.clone().filter(|_| answered.status() == StatusCode::OK) else { return answered };
-    let app = app.clone();
+    let (app, provider) = (app.clone(), provider.to_owned());
     let then = move |copy: Option<Vec<u8>>| {
         let Some((usage, service)) = copy.and_then(|copy| told(&copy.into())) else { return };
         store.thread().handle().spawn(async move {
-            if let Err(error) = reprice::told_later(&app, &id, &usage, service.as_deref()).await {
+            if let Err(error) = reprice::told_later(&app, (&provider, &id), (&usage, service.as_deref())).await {
                 tracing::warn!(%error, answer = %id, "what an answer took could not be charged");
             }
         });
