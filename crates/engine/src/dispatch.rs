@@ -128,6 +128,7 @@ impl Dispatch<'_> {
             edits: &edits,
             laid: &laid,
             fitted: openrouter::is_fitted(call, target),
+            lenient: strict::is_lenient(call, target),
         };
         let mut prepared = prepare::prepare(&route, &call.head(), source).map_err(untaken)?;
         if self.raised(spoken) {

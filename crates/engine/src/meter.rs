@@ -168,6 +168,12 @@ impl Meter {
         })
     }
 
+    /// What an answer that is complete is taken to have used where its provider does not say: what is charged for it.
+    pub(crate) fn estimate(&self) -> Option<Usage> {
+        let end = End { outcome: Outcome::Complete, ..self.standing()? };
+        end.reckon(&self.tariff()).guess.map(|guess| guess.usage)
+    }
+
     /// The attempt under way is over, and what it cost is settled. Once for each attempt, whoever says so first.
     pub fn conclude(&mut self) {
         let sent = self.0.tab.as_ref().is_some_and(Tab::is_sent);
@@ -310,7 +316,7 @@ impl Meter {
         self.see_tools(event);
         match event {
             Event::Start { id: Some(id), .. } => self.answered(id),
-            Event::Start { id: None, .. } => {}
+            Event::Start { id: None, .. } | Event::Likely(_) => {}
             Event::Usage(usage) => self.usage((**usage).clone()),
             // An answer that breaks off is charged by it.
             Event::Tier(tier) => (self.0.service, self.0.billed) = (Some(tier.clone()), None),

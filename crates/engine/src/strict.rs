@@ -69,13 +69,16 @@ pub(crate) const THOUGHTS: [&str; 4] = ["include_reasoning", "reasoning", "reaso
 /// The knobs that models which cannot but think do not have. Where to stop some of them take, and others refuse themselves.
 const SAMPLING: [&str; 7] = ["frequency_penalty", "logit_bias", "logprobs", "presence_penalty", "temperature", "top_logprobs", "top_p"];
 
+/// Whether what the target lacks is left out (`drop_params: true`).
+pub(crate) fn is_lenient(call: &Call, target: &Deployment) -> bool {
+    target.spec.drops.unwrap_or(call.lenient)
+}
+
 /// The parameters of a chat in OpenAI's format that the model does not take, where they are to be left out. A translation leaves them out
 /// in any case.
 pub(crate) fn untaken(call: &Call, target: &Deployment, (spoken, outline): (Dialect, &Outline)) -> Vec<String> {
-    let dropped = target.spec.drops.unwrap_or(call.lenient)
-        && call.door.operation == Operation::Chat
-        && spoken == call.door.dialect
-        && spoken == Dialect::OpenAiChat;
+    let dropped =
+        is_lenient(call, target) && call.door.operation == Operation::Chat && spoken == call.door.dialect && spoken == Dialect::OpenAiChat;
     if !dropped {
         return Vec::new();
     }

@@ -44,6 +44,7 @@ impl Assembly {
                 self.reply.service_tier.clone_from(service_tier);
                 self.ended = true;
             }
+            Event::Likely(tokens) => self.reply.likelihoods.extend_from_slice(tokens),
             Event::Fault(fault) => self.fault = Some((**fault).clone()),
             Event::BlockEnd { .. } | Event::Tier(_) | Event::Unknown(_) => {}
         }
@@ -93,6 +94,9 @@ fn extend(body: &mut PartBody, delta: &Delta) {
 /// The events of a whole answer, for clients that asked for a stream where the provider gave none.
 pub fn events_of(reply: &ChatReply) -> Vec<Event> {
     let mut events = vec![Event::Start { id: reply.id.clone(), model: reply.model.clone(), created: reply.created }];
+    if !reply.likelihoods.is_empty() {
+        events.push(Event::Likely(reply.likelihoods.clone()));
+    }
     for (block, part) in (0_u32..).zip(&reply.parts) {
         let Some((kind, deltas)) = block_of(&part.body) else { continue };
         events.push(Event::BlockStart { block, kind });

@@ -31,6 +31,8 @@ pub struct ChatRequest {
     pub reasoning: Option<Reasoning>,
     /// The form of the answer.
     pub output: OutputFormat,
+    /// Who speaks, where sound is asked for.
+    pub voice: Option<String>,
     /// What the answer may consist of (`text`, `image`, `audio`), where the client said so.
     pub modalities: Vec<String>,
     /// How long the answer should be (`low`, `medium`, `high`).
@@ -261,7 +263,9 @@ pub struct Citation {
     pub cited_text: Option<String>,
     /// The document, by the provider's id, file id or index.
     pub document: Option<String>,
-    /// Where in the answer's text it applies, in the provider's unit.
+    /// What of the document it is.
+    pub passage: Option<Passage>,
+    /// Where in the text of its part it applies, in characters.
     pub start: Option<u64>,
     /// One past its end.
     pub end: Option<u64>,
@@ -273,10 +277,58 @@ impl PartialEq for Citation {
     fn eq(&self, other: &Self) -> bool {
         let plain = |citation: &Self| {
             let text = |field: &Option<String>| field.clone();
-            (text(&citation.url), text(&citation.title), text(&citation.cited_text), text(&citation.document), citation.start, citation.end)
+            let source = (text(&citation.url), text(&citation.title), text(&citation.cited_text), text(&citation.document));
+            (source, citation.passage, citation.start, citation.end)
         };
         plain(self) == plain(other)
     }
+}
+
+/// A text under way whose sources are of all of it, and may be named before it is complete.
+#[derive(Debug, Default)]
+pub(crate) struct Cited {
+    length: u64,
+    citations: Vec<Citation>,
+}
+
+impl Cited {
+    /// Adds more of the text.
+    pub(crate) fn say(&mut self, text: &str) {
+        self.length += text.chars().count() as u64;
+    }
+
+    /// Adds a source.
+    pub(crate) fn cite(&mut self, citation: Citation) {
+        self.citations.push(citation);
+    }
+
+    /// The sources, each with all of the text for its place.
+    pub(crate) fn whole(self) -> impl Iterator<Item = Citation> {
+        let length = (self.length > 0).then_some(self.length);
+        self.citations.into_iter().map(move |citation| Citation { start: length.map(|_| 0), end: length, ..citation })
+    }
+}
+
+/// A passage of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passage {
+    /// What is counted.
+    pub unit: PassageUnit,
+    /// The first.
+    pub start: u64,
+    /// One past the last.
+    pub end: u64,
+}
+
+/// What places in a document count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassageUnit {
+    /// Characters.
+    Character,
+    /// Pages, the first of which is 1.
+    Page,
+    /// The blocks of content that a document is made of.
+    Block,
 }
 
 /// What the model may call.

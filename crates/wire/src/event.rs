@@ -5,10 +5,10 @@ use serde_json::value::RawValue;
 
 use crate::chat::{Citation, Hosted, Media};
 use crate::problem::{Fault, Malformed};
-use crate::reply::{Finish, Usage};
+use crate::reply::{Finish, Likelihood, Usage};
 use crate::seal::Sealed;
 
-/// One step of an answer under way: `Start`, then blocks, then exactly one of `End` and `Fault`; `Usage` and `Tier` anywhere
+/// One step of an answer under way: `Start`, then blocks, then exactly one of `End` and `Fault`; `Usage`, `Likely` and `Tier` anywhere
 /// after `Start`.
 ///
 /// Blocks may overlap; ids tell them apart and are not used twice.
@@ -44,6 +44,8 @@ pub enum Event {
     },
     /// What it took so far. A later report replaces the counts it names.
     Usage(Box<Usage>),
+    /// How likely the tokens of the text that comes next were.
+    Likely(Vec<Likelihood>),
     /// The tier that serves it, where that is told before the end.
     Tier(String),
     /// The answer is complete.

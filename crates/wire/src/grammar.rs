@@ -44,7 +44,7 @@ impl Grammar {
             },
             Event::End { .. } if !self.open.is_empty() => return Err(format!("the end with blocks {:?} open", self.open)),
             Event::End { .. } | Event::Fault(_) => self.ended = true,
-            Event::BlockDelta { .. } | Event::Usage(_) | Event::Tier(_) | Event::Unknown(_) => {}
+            Event::BlockDelta { .. } | Event::Usage(_) | Event::Likely(_) | Event::Tier(_) | Event::Unknown(_) => {}
         }
         Ok(())
     }

@@ -223,6 +223,8 @@ pub struct Memo {
     pub vendor: Option<String>,
     /// Texts that end the answer, for targets that do not say which one did.
     pub stop: Vec<String>,
+    /// Whether sound is wanted as a file that says what it is, where the target gives bare samples.
+    pub wave: bool,
     /// The functions that stand for tools which the target does not know.
     pub stand_ins: Vec<StandIn>,
 }

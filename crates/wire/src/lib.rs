@@ -61,5 +61,6 @@ pub mod speech;
 pub mod stand_in;
 mod tier;
 pub mod usage;
+mod wave;
 
 pub use dialect::{Dialect, Operation};

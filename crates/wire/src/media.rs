@@ -176,5 +176,15 @@ fn sniff(medium: Medium, bytes: &[u8]) -> Option<&'static str> {
     known.filter(|kind| *kind != "image/bmp" || medium == Medium::Image)
 }
 
+/// The type of an image, by how its base64 begins.
+pub(crate) fn image_type(data: &str) -> &'static str {
+    match data {
+        _ if data.starts_with("/9j/") => "image/jpeg",
+        _ if data.starts_with("R0lGOD") => "image/gif",
+        _ if data.starts_with("UklGR") => "image/webp",
+        _ => "image/png",
+    }
+}
+
 #[cfg(test)]
 mod tests;

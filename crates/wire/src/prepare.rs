@@ -49,6 +49,8 @@ pub struct Route<'a> {
     pub laid: &'a [(String, String)],
     /// Whether the client speaks to another API than the provider's, although both are of one dialect (OpenRouter's).
     pub fitted: bool,
+    /// Whether it is written without what it asks for beside one answer (`n`, `logprobs`) where the target has none of that.
+    pub lenient: bool,
 }
 
 /// Writes the request for its target. The fast path is a step not taken: where the formats agree nothing is read but the outline.
@@ -144,7 +146,11 @@ fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
         inbound.fit(&mut fitted, route.profile, &mut lost);
         fitted
     });
-    let mut written = outbound.write_request(fitted.as_ref().unwrap_or(request), route.profile)?;
+    let request = fitted.as_ref().unwrap_or(request);
+    let mut written = match outbound.write_request(request, route.profile) {
+        Err(unsupported) if route.lenient => write_one_answer(route, request, unsupported, &mut lost)?,
+        written => written?,
+    };
     lost.extend(std::mem::take(&mut written.losses));
     if let Some(told) = told {
         written.memo.stand_ins = told.stand_ins;
@@ -156,6 +162,27 @@ fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
     // What steers the gateway was never meant for the provider.
     let losses = lost.without(|field| is_steering(route.from, field));
     Ok(Written { losses, ..written })
+}
+
+/// The request without what it asks for beside one answer, of which the target lacks something.
+fn write_one_answer(route: &Route<'_>, request: &ChatRequest, mut lacking: Unsupported, lost: &mut Losses) -> Result<Written, Unsupported> {
+    let mut request = request.clone();
+    let outbound = route.to.outbound().ok_or_else(|| lacking.clone())?;
+    loop {
+        let sampling = &mut request.sampling;
+        match lacking.field.as_str() {
+            "n" if sampling.n.is_some() => sampling.n = None,
+            "logprobs" if sampling.logprobs.is_some() || sampling.top_logprobs.is_some() => {
+                (sampling.logprobs, sampling.top_logprobs) = (None, None);
+            }
+            _ => return Err(lacking),
+        }
+        lost.dropped(lacking.field);
+        match outbound.write_request(&request, route.profile) {
+            Err(more) => lacking = more,
+            written => return written,
+        }
+    }
 }
 
 /// The request with the names of the tools that a search for tools found, where the client runs that search itself: elsewhere there are

@@ -339,6 +339,7 @@ pub fn is_content(event: &Event) -> bool {
         | Event::Usage(_)
         | Event::End { .. }
         | Event::Fault(_)
+        | Event::Likely(_)
         | Event::Tier(_)
         | Event::Unknown(_) => false,
     }

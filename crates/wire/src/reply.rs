@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::chat::Part;
+use crate::chat::{Number, Part};
 use crate::dialect::Dialect;
 use crate::extra::Extra;
 
@@ -23,8 +23,23 @@ pub struct ChatReply {
     pub usage: Option<Usage>,
     /// The tier that served it.
     pub service_tier: Option<String>,
+    /// How likely the tokens of its text were, where that was asked for.
+    pub likelihoods: Vec<Likelihood>,
     /// The rest.
     pub extra: Extra,
+}
+
+/// A token, and how likely it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Likelihood {
+    /// The token.
+    pub token: String,
+    /// The logarithm of its probability, digits as sent.
+    pub logprob: Number,
+    /// Its bytes: it may be less than a character.
+    pub bytes: Option<Vec<u8>>,
+    /// The likeliest that could have stood there.
+    pub others: Vec<Likelihood>,
 }
 
 /// Why an answer ended, in our words.

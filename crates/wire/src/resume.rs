@@ -38,7 +38,7 @@ impl Said {
             Event::BlockDelta { delta: Delta::Text(text), .. } if self.text.len() + text.len() <= LONGEST => self.text.push_str(text),
             Event::BlockDelta { .. } | Event::End { .. } => self.over = true,
             Event::BlockEnd { .. } => self.open = None,
-            Event::Start { .. } | Event::Usage(_) | Event::Fault(_) | Event::Tier(_) | Event::Unknown(_) => {}
+            Event::Start { .. } | Event::Usage(_) | Event::Fault(_) | Event::Likely(_) | Event::Tier(_) | Event::Unknown(_) => {}
         }
     }
 
@@ -105,7 +105,7 @@ impl Splice {
                     out.extend(self.open.take().map(|block| Event::BlockEnd { block }));
                     out.push(event);
                 }
-                Event::Usage(_) | Event::Tier(_) | Event::Fault(_) => out.push(event),
+                Event::Usage(_) | Event::Likely(_) | Event::Tier(_) | Event::Fault(_) => out.push(event),
             }
         }
         Ok(out)

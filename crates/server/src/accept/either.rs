@@ -71,8 +71,15 @@ fn translated(body: &Frames, outline: &Outline) -> Result<Frames, Problem> {
     // It is OpenAI's own form that is written: what it has no words for is for the target to say.
     let profile = Profile { vendor: Some(OPENAI.to_owned()), ..Profile::default() };
     let edits = Edits { set, ..Edits::default() };
-    let route =
-        Route { from: Dialect::OpenAiResponses, to: Dialect::OpenAiChat, profile: &profile, edits: &edits, laid: &[], fitted: false };
+    let route = Route {
+        from: Dialect::OpenAiResponses,
+        to: Dialect::OpenAiChat,
+        profile: &profile,
+        edits: &edits,
+        laid: &[],
+        fitted: false,
+        lenient: false,
+    };
     Ok(prepare(&route, &Head::default(), &Source::Bytes(&bare, &Outline::scan(&bare)?))?.body)
 }
 

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::HERE;
 use super::read_blocks::{hosted, read_block, read_citation};
 use super::reply::is_input;
-use crate::chat::{PartBody, Thought};
+use crate::chat::{Cited, PartBody, Thought};
 use crate::event::{BlockKind, Delta, Event};
 use crate::fields::Fields;
 use crate::half::Memo;
@@ -19,7 +19,7 @@ use crate::seal::{ANTHROPIC, SealKind, Sealed};
 /// A block under way.
 pub(super) enum Open {
     /// Text.
-    Text { block: u32 },
+    Text { block: u32, cited: Cited },
     /// A thought.
     Thought { block: u32 },
     /// A call of a tool of the client's. `input` is what its beginning says, which pieces replace.
@@ -66,9 +66,11 @@ impl Open {
         Ok(match part.body {
             PartBody::Text { text, citations } => {
                 out.push(begin(BlockKind::Text));
+                let mut cited = Cited::default();
+                cited.say(&text);
+                citations.into_iter().for_each(|citation| cited.cite(citation));
                 out.extend((!text.is_empty()).then(|| delta(Delta::Text(text))));
-                out.extend(citations.into_iter().map(|citation| delta(Delta::Citation(Box::new(citation)))));
-                Open::Text { block }
+                Open::Text { block, cited }
             }
             PartBody::Reasoning(Thought { id, text, seal, .. }) => {
                 out.push(begin(BlockKind::Reasoning { id, summary: false }));
@@ -95,10 +97,14 @@ impl Open {
     pub(super) fn extend(&mut self, delta: ChunkDelta<'_>, payload: &[u8], memo: &Memo, out: &mut Vec<Event>) -> Result<bool, Malformed> {
         let kind = delta.kind.as_ref().map_or("", |kind| &kind.0);
         let (block, delta) = match (self, kind) {
-            (Open::Text { block }, "text_delta") => (*block, Delta::Text(delta.text)),
-            (Open::Text { block }, "citations_delta") => {
+            (Open::Text { block, cited }, "text_delta") => {
+                cited.say(&delta.text);
+                (*block, Delta::Text(delta.text))
+            }
+            (Open::Text { cited, .. }, "citations_delta") => {
                 let raw = delta.citation.ok_or_else(|| Malformed::field("delta.citation", "is missing"))?;
-                (*block, Delta::Citation(Box::new(read_citation(raw)?)))
+                cited.cite(read_citation(raw)?);
+                return Ok(true);
             }
             (Open::Thought { block }, "thinking_delta") => (*block, Delta::Text(delta.thinking)),
             (Open::Thought { block }, "signature_delta") if delta.signature.is_empty() => return Ok(true),
@@ -132,7 +138,11 @@ impl Open {
     /// Tells of the block's end.
     pub(super) fn close(self, out: &mut Vec<Event>) -> Result<(), Malformed> {
         let block = match self {
-            Open::Text { block } | Open::Thought { block } => block,
+            Open::Text { block, cited } => {
+                out.extend(cited.whole().map(|citation| Event::BlockDelta { block, delta: Delta::Citation(Box::new(citation)) }));
+                block
+            }
+            Open::Thought { block } => block,
             Open::Call { block, input, pieces } => {
                 if !pieces {
                     let arguments = if is_input(&input) { input } else { "{}".to_owned() };

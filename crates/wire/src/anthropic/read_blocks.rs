@@ -4,7 +4,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::HERE;
-use crate::chat::{CacheMark, Citation, Hosted, Media, MediaSource, Part, PartBody, Thought, ToolCall, ToolResult};
+use crate::chat::{
+    CacheMark, Citation, Cited, Hosted, Media, MediaSource, Part, PartBody, Passage, PassageUnit, Thought, ToolCall, ToolResult,
+};
 use crate::fields::Fields;
 use crate::json;
 use crate::lenient::Count;
@@ -36,7 +38,12 @@ pub(super) fn read_block(raw: &RawValue) -> Result<Part, Malformed> {
     let mut fields = Fields::nested(raw)?;
     let kind: String = fields.require("type")?;
     let body = match kind.as_str() {
-        "text" => PartBody::Text { text: fields.require("text")?, citations: read_citations(&mut fields)? },
+        "text" => {
+            let (text, mut cited): (String, _) = (fields.require("text")?, Cited::default());
+            cited.say(&text);
+            read_citations(&mut fields)?.into_iter().for_each(|citation| cited.cite(citation));
+            PartBody::Text { text, citations: cited.whole().collect() }
+        }
         "image" => match read_source(&mut fields)? {
             Some(media) => PartBody::Image(media),
             None => return Ok(hosted(raw, kind)),
@@ -138,18 +145,29 @@ pub(super) fn read_citation(raw: &RawValue) -> Result<Citation, Malformed> {
         cited_text: Option<String>,
         file_id: Option<String>,
         document_index: Count,
+        start_char_index: Count,
+        end_char_index: Count,
+        start_page_number: Count,
+        end_page_number: Count,
+        start_block_index: Count,
+        end_block_index: Count,
     }
     let wire: Wire = serde_json::from_str(raw.get()).map_err(|error| Malformed::field("citations", &error.to_string()))?;
     let source_url = wire.source.filter(|source| source.starts_with("http://") || source.starts_with("https://"));
+    let places = [
+        (PassageUnit::Character, wire.start_char_index, wire.end_char_index),
+        (PassageUnit::Page, wire.start_page_number, wire.end_page_number),
+        (PassageUnit::Block, wire.start_block_index, wire.end_block_index),
+    ];
     Ok(Citation {
         url: wire.url.or(source_url),
         title: wire.title.or(wire.document_title),
         // Required by the API; empty where another vendor's citation quotes nothing.
         cited_text: wire.cited_text.filter(|text| !text.is_empty()),
         document: wire.file_id.or(wire.document_index.map(|index| index.to_string())),
-        start: None,
-        end: None,
+        passage: places.into_iter().find_map(|(unit, start, end)| Some(Passage { unit, start: (*start)?, end: (*end)? })),
         raw: Some((HERE, raw.to_owned())),
+        ..Citation::default()
     })
 }
 

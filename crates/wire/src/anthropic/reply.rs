@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::read_blocks::{is_empty_object, read_block};
 use super::{HERE, error, stop, usage};
-use crate::chat::{Citation, Media, MediaSource, Part, PartBody, Thought, ToolCall};
+use crate::chat::{Citation, Media, MediaSource, Part, PartBody, Passage, PassageUnit, Thought, ToolCall};
 use crate::fields::Fields;
 use crate::half::{Memo, Stamp};
 use crate::json::{self, Array, Object};
@@ -152,32 +152,45 @@ fn write_citations(out: &mut Object<'_>, citations: &[Citation]) {
     }
     out.array("citations", |out| {
         for citation in citations {
-            write_citation(out, citation);
+            out.raw(&citation_json(citation));
         }
     });
 }
 
-/// Writes a citation: as sent, or as the nearest kind. One without a page is left out, since its document is not the client's.
-fn write_citation(out: &mut Array<'_>, citation: &Citation) {
-    if let Some(json) = citation_json(citation) {
-        out.raw(&json);
+/// A citation's JSON text: as sent, or as the nearest kind.
+pub(super) fn citation_json(citation: &Citation) -> String {
+    match &citation.raw {
+        Some((HERE, raw)) => raw.get().to_owned(),
+        _ => json::text(json::object(|out| write_citation(out, citation))),
     }
 }
 
-/// A citation's JSON text.
-pub(super) fn citation_json(citation: &Citation) -> Option<String> {
-    if let Some((HERE, raw)) = &citation.raw {
-        return Some(raw.get().to_owned());
-    }
-    let url = citation.url.as_ref()?;
-    let bytes = json::object(|out| {
+fn write_citation(out: &mut Object<'_>, citation: &Citation) {
+    let quoted = citation.cited_text.as_deref().unwrap_or_default();
+    if let Some(url) = &citation.url {
         out.text("type", "web_search_result_location");
         out.field("url", url);
         out.field("title", &citation.title);
-        out.field("cited_text", citation.cited_text.as_deref().unwrap_or_default());
+        out.field("cited_text", quoted);
         out.text("encrypted_index", "");
-    });
-    String::from_utf8(bytes).ok()
+        return;
+    }
+    // Where nobody says which passage it is, it is what is quoted; a document that has no number is the first.
+    let whole = || Passage { unit: PassageUnit::Character, start: 0, end: quoted.chars().count() as u64 };
+    let Passage { unit, start, end } = citation.passage.unwrap_or_else(whole);
+    let (kind, from, to) = match unit {
+        PassageUnit::Character => ("char_location", "start_char_index", "end_char_index"),
+        PassageUnit::Page => ("page_location", "start_page_number", "end_page_number"),
+        PassageUnit::Block => ("content_block_location", "start_block_index", "end_block_index"),
+    };
+    let index = citation.document.as_ref().and_then(|document| document.parse::<u64>().ok());
+    out.text("type", kind);
+    out.field("cited_text", quoted);
+    out.field("document_index", &index.unwrap_or(0));
+    out.field("document_title", &citation.title.as_ref().or(citation.document.as_ref().filter(|_| index.is_none())));
+    out.field("file_id", &());
+    out.field(from, &start);
+    out.field(to, &end);
 }
 
 fn write_thought(out: &mut Object<'_>, thought: &Thought) {

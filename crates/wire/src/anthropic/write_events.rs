@@ -6,7 +6,6 @@ use bytes::BytesMut;
 
 use super::reply::{citation_json, text_of};
 use super::{HERE, error, stop, usage};
-use crate::chat::Media;
 use crate::event::{BlockKind, Delta, Event, EventWriter};
 use crate::half::Stamp;
 use crate::json::{self, Object};
@@ -124,10 +123,15 @@ impl Writer {
         let hidden = match &kind {
             BlockKind::Reasoning { .. } => self.stamp.hide_reasoning,
             BlockKind::Hosted(hosted) => hosted.from != HERE,
-            BlockKind::Image(media) | BlockKind::Audio(media) => text_of(media).is_none() && !is_spoken(media),
-            BlockKind::Text | BlockKind::Refusal | BlockKind::ToolCall { .. } => false,
+            BlockKind::Image(media) => text_of(media).is_none(),
+            BlockKind::Audio(_) | BlockKind::Text | BlockKind::Refusal | BlockKind::ToolCall { .. } => false,
         };
-        let late = matches!(kind, BlockKind::Reasoning { .. } | BlockKind::ToolCall { .. });
+        let late = match &kind {
+            BlockKind::Reasoning { .. } | BlockKind::ToolCall { .. } => true,
+            // What is said in it may be told yet.
+            BlockKind::Audio(media) => text_of(media).is_none(),
+            _ => false,
+        };
         self.current = Some(Current { block, kind, begun: false, hidden, seal: None });
         if !late {
             self.begin_block(None, out);
@@ -190,6 +194,9 @@ impl Writer {
             self.write_seal(seal, out);
             return;
         }
+        if matches!(delta, Delta::AudioData(_)) {
+            return;
+        }
         self.begin_block(None, out);
         let thinks = matches!(self.current.as_ref().map(|current| &current.kind), Some(BlockKind::Reasoning { .. }));
         match delta {
@@ -197,7 +204,7 @@ impl Writer {
             Delta::Text(text) | Delta::Transcript(text) => self.delta(out, "text_delta", "text", text),
             Delta::Arguments(json) => self.delta(out, "input_json_delta", "partial_json", json),
             Delta::Citation(citation) => {
-                let Some(json) = citation_json(citation) else { return };
+                let json = citation_json(citation);
                 let index = self.index;
                 self.frame(out, "content_block_delta", |object| {
                     object.field("index", &index);
@@ -245,6 +252,12 @@ impl Writer {
 
     fn close(&mut self, out: &mut BytesMut) {
         let seal = self.current.as_mut().and_then(|current| current.seal.take());
+        // Sound in which nothing was told to be said has no place.
+        let silent = |current: &Current| matches!(current.kind, BlockKind::Audio(_)) && !current.begun;
+        if self.current.as_ref().is_some_and(silent) {
+            self.current = None;
+            return;
+        }
         let used = self.begin_block(seal.as_ref(), out);
         if let Some(current) = self.current.take()
             && !current.hidden
@@ -278,10 +291,6 @@ impl Writer {
         });
         self.frame(out, "message_stop", |_| {});
     }
-}
-
-fn is_spoken(media: &Media) -> bool {
-    media.media_type.as_deref().is_some_and(|kind| !kind.starts_with("image/")) || media.transcript.is_some()
 }
 
 /// Writes how a block begins. Whether `seal` is part of it.
@@ -338,7 +347,7 @@ impl EventWriter for Writer {
             Event::BlockDelta { block, delta } => self.block_delta(*block, delta, out),
             Event::BlockEnd { block } => self.block_end(*block, out),
             Event::End { finish, service_tier } => self.end(finish, service_tier.as_deref(), out),
-            Event::Start { .. } | Event::Usage(_) | Event::Fault(_) | Event::Tier(_) | Event::Unknown(_) => {}
+            Event::Start { .. } | Event::Usage(_) | Event::Fault(_) | Event::Likely(_) | Event::Tier(_) | Event::Unknown(_) => {}
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::reply::{Calls, SERVER_TOOL, client_name, finish, read_citation, read_hosted, read_tier, read_usage};
 use super::{HERE, error, sealer};
-use crate::chat::{Hosted, Media, MediaSource};
+use crate::chat::{Cited, Hosted, Media, MediaSource};
 use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
 use crate::fields::Fields;
 use crate::half::Memo;
@@ -38,7 +38,7 @@ struct Open {
 }
 
 enum Kind {
-    Text,
+    Text(Cited),
     Reasoning { signature: String, redacted: String },
     Call { is_empty: bool },
     Json,
@@ -282,15 +282,17 @@ impl Reader {
     fn block_delta(&mut self, event: BlockDelta<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
         self.start(out);
         let BlockDelta { content_block_index: index, delta } = event;
-        if let Some(text) = delta.text.filter(|text| !text.is_empty()) {
-            let at = self.text_at(index, out);
-            self.push_delta(at, Delta::Text(text.into_owned()), out);
+        if let Some(text) = delta.text.filter(|text| !text.is_empty())
+            && let Some((block, cited)) = self.text_at(index, out)
+        {
+            cited.say(&text);
+            out.push(Event::BlockDelta { block, delta: Delta::Text(text.into_owned()) });
         }
         if let Some(raw) = delta.citation
             && let Some(citation) = read_citation(raw)
+            && let Some((_, cited)) = self.text_at(index, out)
         {
-            let at = self.text_at(index, out);
-            self.push_delta(at, Delta::Citation(Box::new(citation)), out);
+            cited.cite(citation);
         }
         if let Some(piece) = delta.reasoning_content {
             self.reasoning(index, &piece, out);
@@ -310,8 +312,13 @@ impl Reader {
         Ok(())
     }
 
-    fn text_at(&mut self, index: u32, out: &mut Vec<Event>) -> usize {
-        self.at(index, |kind| matches!(kind, Kind::Text), || (Kind::Text, BlockKind::Text), out)
+    /// The block of text of that index, and the sources of it.
+    fn text_at(&mut self, index: u32, out: &mut Vec<Event>) -> Option<(u32, &mut Cited)> {
+        let at = self.at(index, |kind| matches!(kind, Kind::Text(_)), || (Kind::Text(Cited::default()), BlockKind::Text), out);
+        match self.open.get_mut(at) {
+            Some(Open { block, kind: Kind::Text(cited), .. }) => Some((*block, cited)),
+            _ => None,
+        }
     }
 
     fn kind(&mut self, index: u32) -> Option<&mut Kind> {
@@ -367,7 +374,7 @@ impl Reader {
                 input.push_str(more);
                 return Ok(());
             }
-            Kind::Text | Kind::Reasoning { .. } | Kind::Image { .. } => {
+            Kind::Text(_) | Kind::Reasoning { .. } | Kind::Image { .. } => {
                 return Err(Malformed::field("contentBlockIndex", "a call's input in a block that is none"));
             }
         };
@@ -390,7 +397,10 @@ impl Reader {
                 let media = Media::new(MediaSource::Base64(bytes), format.map(|format| format!("image/{format}")));
                 out.push(Event::BlockStart { block, kind: BlockKind::Image(Box::new(media)) });
             }
-            Kind::Call { .. } | Kind::Text | Kind::Reasoning { .. } | Kind::Json => {}
+            Kind::Text(cited) => {
+                out.extend(cited.whole().map(|citation| Event::BlockDelta { block, delta: Delta::Citation(Box::new(citation)) }));
+            }
+            Kind::Call { .. } | Kind::Reasoning { .. } | Kind::Json => {}
         }
         out.push(Event::BlockEnd { block });
     }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{HERE, error, sealer};
-use crate::chat::{Citation, Hosted, Media, MediaSource, Part, PartBody, Thought, ToolCall};
+use crate::chat::{Citation, Cited, Hosted, Media, MediaSource, Part, PartBody, Passage, PassageUnit, Thought, ToolCall};
 use crate::extra::Extra;
 use crate::fields::Fields;
 use crate::half::Memo;
@@ -124,9 +124,11 @@ fn read_block(memo: &Memo, raw: &RawValue, calls: &mut Calls) -> Result<Option<P
         return Ok(Some(Part::new(PartBody::Reasoning(read_thought(memo, content)))));
     }
     if let Some(cited) = fields.take::<CitationsContent<'_>>("citationsContent")? {
-        let text = cited.content.into_iter().map(|piece| piece.text).collect();
-        let citations = cited.citations.into_iter().filter_map(read_citation).collect();
-        return Ok(Some(Part::new(PartBody::Text { text, citations })));
+        let text: String = cited.content.into_iter().map(|piece| piece.text).collect();
+        let mut sources = Cited::default();
+        sources.say(&text);
+        cited.citations.into_iter().filter_map(read_citation).for_each(|citation| sources.cite(citation));
+        return Ok(Some(Part::new(PartBody::Text { text, citations: sources.whole().collect() })));
     }
     for (key, wrap) in MEDIA {
         if let Some(block) = fields.take::<MediaBlock>(key)? {
@@ -205,7 +207,7 @@ pub(super) fn read_hosted(raw: &RawValue, mut fields: Fields<'_>) -> Hosted {
     Hosted { from: HERE, kind, id, raw: raw.to_owned() }
 }
 
-/// A source. The place within it stays in the raw form: the meaning has only places in the answer.
+/// A source, which is one of all of the text beside it.
 pub(super) fn read_citation(raw: &RawValue) -> Option<Citation> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -219,19 +221,31 @@ pub(super) fn read_citation(raw: &RawValue) -> Option<Citation> {
     #[serde(rename_all = "camelCase")]
     struct Place {
         document_index: Count,
+        start: Count,
+        end: Count,
         url: Option<String>,
     }
     let source: Source = serde_json::from_str(raw.get()).ok()?;
-    let place = source.location.and_then(|places| places.into_values().flatten().next());
+    let place = source.location.into_iter().flatten().find_map(|(kind, place)| Some((kind, place?)));
+    let passage = place.as_ref().and_then(|(kind, place)| {
+        let unit = match kind.as_str() {
+            "documentChar" => PassageUnit::Character,
+            "documentPage" => PassageUnit::Page,
+            "documentChunk" => PassageUnit::Block,
+            _ => return None,
+        };
+        Some(Passage { unit, start: (*place.start)?, end: (*place.end)? })
+    });
+    let place = place.map(|(_, place)| place);
     let text: String = source.source_content.into_iter().map(|piece| piece.text).collect();
     Some(Citation {
         url: place.as_ref().and_then(|place| place.url.clone()),
         title: source.title,
         cited_text: (!text.is_empty()).then_some(text),
         document: place.and_then(|place| *place.document_index).map(|index| index.to_string()),
-        start: None,
-        end: None,
+        passage,
         raw: Some((HERE, raw.to_owned())),
+        ..Citation::default()
     })
 }
 

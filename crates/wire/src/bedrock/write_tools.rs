@@ -87,10 +87,32 @@ fn offered(pen: &mut Pen<'_>, request: &ChatRequest, in_use: bool) -> Vec<Vec<u8
             // There are no words for a choice among some.
             Tool::Function(_) => pen.losses.add(format!("tools.{at}"), Why::Approximated),
             Tool::Custom { .. } => pen.refused.add(&format!("tools.{at}"), "this provider knows no tools that take free text"),
+            // An answer can do without a search beside functions, unless it is the one tool that must be called.
+            Tool::Hosted(hosted) if is_search(hosted) && pen.family != Family::Nova && !is_wanted(request, hosted) => {
+                pen.losses.dropped(format!("tools.{}", hosted.kind));
+            }
             Tool::Hosted(hosted) => write_hosted(&mut specs, pen, hosted, at),
         }
     }
     specs
+}
+
+/// Whether it is another format's search of the web.
+fn is_search(hosted: &Hosted) -> bool {
+    hosted.from != HERE && (hosted.kind.starts_with("web_search") || hosted.kind.starts_with("googleSearch"))
+}
+
+/// Whether a request insists on that tool: it offers no other, or chooses none that it offers.
+fn is_wanted(request: &ChatRequest, hosted: &Hosted) -> bool {
+    let functions =
+        || request.tools.iter().filter_map(|tool| if let Tool::Function(function) = tool { Some(&function.name) } else { None });
+    let chosen = match &request.tool_choice {
+        Some(ToolChoice::Tool(name)) => !functions().any(|known| known == name),
+        _ => false,
+    };
+    let named =
+        request.extra.of(Dialect::OpenAiResponses).iter().any(|(key, raw)| key == "tool_choice" && raw.get().contains(&hosted.kind));
+    functions().next().is_none() || chosen || named
 }
 
 fn is_among(request: &ChatRequest, name: &str) -> bool {

@@ -225,8 +225,10 @@ fn inputs(writing: &Writing<'_>) -> Result<String, Unsupported> {
 /// An input that is more than a text: Jina takes one thing at a time, OpenRouter content parts.
 fn object_input(writing: &Writing<'_>, parts: &[PartBody]) -> Result<String, Unsupported> {
     let jina = writing.shape == Shape::Jina;
-    if let [PartBody::Text { text, .. }] = parts {
-        return Ok(serde_json::Value::from(text.as_str()).to_string());
+    // Several texts are one where they are to have one vector; only OpenRouter knows parts.
+    let texts = parts.iter().map(|part| if let PartBody::Text { text, .. } = part { Some(text.as_str()) } else { None });
+    if let Some(texts) = texts.collect::<Option<Vec<&str>>>().filter(|texts| !texts.is_empty()) {
+        return Ok(Value::from(texts.join("\n")).to_string());
     }
     let place = |media| input::url(media).ok_or_else(|| writing.unsupported("the medium is in another provider's store"));
     if jina {

@@ -175,6 +175,12 @@ fn a_gemini_client_reaches_others_and_its_own() {
     );
     assert_eq!(written.losses.to_string(), "title, taskType, new");
 
+    // Several texts of one content have one vector.
+    let several = json!({"model": "models/x", "content": {"parts": [{"text": "a"}, {"text": "b"}]}});
+    let several = Shape::GeminiOne.read_request(several.to_string().as_bytes()).expect("a request");
+    let written = Shape::OpenAi.write_request(&several, TARGET).expect("writable");
+    assert_eq!(serde_json::from_slice::<Value>(&written.bodies[0]).expect("json")["input"], json!(["a\nb"]));
+
     let answer =
         reply(Shape::OpenAi, &json!({"data": [{"index": 0, "embedding": [0.25]}], "usage": {"prompt_tokens": 2, "total_tokens": 2}}));
     let told: Value = serde_json::from_slice(&Shape::GeminiOne.write_reply(&answer, None, "m")).expect("json");

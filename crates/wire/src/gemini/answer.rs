@@ -49,6 +49,8 @@ pub(super) struct Candidate<'a> {
     pub(super) grounding_metadata: Option<&'a RawValue>,
     #[serde(borrow, alias = "citation_metadata")]
     pub(super) citation_metadata: Option<&'a RawValue>,
+    #[serde(borrow, alias = "logprobs_result")]
+    pub(super) logprobs_result: Option<&'a RawValue>,
     #[serde(borrow, alias = "url_context_metadata")]
     pub(super) url_context_metadata: Option<&'a RawValue>,
 }

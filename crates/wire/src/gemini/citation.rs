@@ -1,6 +1,7 @@
 //! Sources: grounding, citations and fetched pages in the meaning's words, and back.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -86,7 +87,8 @@ pub(super) fn read_grounding(raw: &RawValue) -> Grounding {
 }
 
 /// The citations of what an answer is grounded on. Where a chunk supports several segments, each gives a citation; a chunk that
-/// supports none gives one without a place. Indices are bytes; a start that is not sent is the beginning.
+/// supports none gives one without a place. A start that is not sent is the beginning. Places are the API's: in bytes of all that is
+/// said.
 pub(super) fn grounds(sent: Grounding) -> Vec<Citation> {
     let chunks = sent.grounding_chunks.unwrap_or_default();
     let mut used = vec![false; chunks.len()];
@@ -134,7 +136,7 @@ struct Recited {
     end_index: Count,
 }
 
-/// Reads `citationMetadata`: what the answer recites.
+/// Reads `citationMetadata`: what the answer recites, with the API's places.
 pub(super) fn read_citations(raw: &RawValue) -> Vec<Citation> {
     let Ok(sent) = serde_json::from_str::<Citations>(raw.get()) else { return Vec::new() };
     let sources = sent.citations.or(sent.citation_sources).unwrap_or_default().into_iter();
@@ -167,60 +169,135 @@ pub(super) fn count_fetches(raw: &RawValue) -> Option<u64> {
     u64::try_from(sent.url_metadata?.iter().filter(fetched).count()).ok()
 }
 
-/// Writes citations as `groundingMetadata`.
-pub(super) fn write_grounding(citations: &[Citation], out: &mut Object<'_>) {
-    if citations.is_empty() {
-        return;
+/// All that an answer says, and the sources that it names. The API counts bytes of the whole, the meaning characters of one part.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    said: String,
+    cited: Vec<(usize, Citation)>,
+}
+
+impl Sources {
+    /// Adds what is said.
+    pub(super) fn say(&mut self, text: &str) {
+        self.said.push_str(text);
     }
-    // A source without a place is one citation and one chunk, even where it is named twice.
-    let mut chunks: Vec<&Citation> = Vec::new();
-    let mut places: Vec<(u64, u64, Vec<usize>)> = Vec::new();
-    for citation in citations {
-        let same = |chunk: &&&Citation| {
-            let of = |citation: &Citation| {
-                (citation.url.clone(), citation.title.clone(), citation.cited_text.clone(), citation.document.clone())
-            };
-            of(chunk) == of(citation)
-        };
-        let (Some(start), Some(end)) = (citation.start, citation.end) else {
-            chunks.push(citation);
-            continue;
-        };
-        let at = chunks.iter().position(|chunk| chunk.end.is_some() && same(&chunk)).unwrap_or_else(|| {
-            chunks.push(citation);
-            chunks.len() - 1
-        });
-        match places.iter_mut().find(|(from, to, _)| (*from, *to) == (start, end)) {
-            Some((_, _, chunks)) => chunks.push(at),
-            None => places.push((start, end, vec![at])),
+
+    /// Where what is said next begins.
+    pub(super) fn here(&self) -> usize {
+        self.said.len()
+    }
+
+    /// Adds a source of the text that begins there.
+    pub(super) fn cite(&mut self, from: usize, citation: &Citation) {
+        self.cited.push((from, citation.clone()));
+    }
+
+    /// Writes the sources as `groundingMetadata`.
+    pub(super) fn write(&self, out: &mut Object<'_>) {
+        if self.cited.is_empty() {
+            return;
         }
-    }
-    out.object("groundingMetadata", |out| {
-        out.array("groundingChunks", |out| {
-            for chunk in &chunks {
-                let web = chunk.url.is_some() && chunk.cited_text.is_none() && chunk.document.is_none();
-                out.object(|out| out.object(if web { "web" } else { "retrievedContext" }, |out| write_source(chunk, out)));
+        // A source without a place is one citation and one chunk, even where it is named twice.
+        let mut chunks: Vec<&Citation> = Vec::new();
+        let mut places: Vec<(Range<usize>, Vec<usize>)> = Vec::new();
+        for (from, citation) in &self.cited {
+            let Some(place) = self.place(*from, citation) else {
+                chunks.push(citation);
+                continue;
+            };
+            let known = |chunk: &&Citation| chunk.end.is_some() && source_of(chunk) == source_of(citation);
+            let at = chunks.iter().position(known).unwrap_or_else(|| {
+                chunks.push(citation);
+                chunks.len() - 1
+            });
+            match places.iter_mut().find(|(known, _)| *known == place) {
+                Some((_, chunks)) => chunks.push(at),
+                None => places.push((place, vec![at])),
+            }
+        }
+        out.object("groundingMetadata", |out| {
+            out.array("groundingChunks", |out| chunks.iter().for_each(|chunk| out.object(|out| write_chunk(chunk, out))));
+            if !places.is_empty() {
+                out.array("groundingSupports", |out| {
+                    places.iter().for_each(|(place, chunks)| out.object(|out| self.write_support(place, chunks, out)));
+                });
             }
         });
-        if !places.is_empty() {
-            out.array("groundingSupports", |out| {
-                for (start, end, chunks) in &places {
-                    out.object(|out| {
-                        out.object("segment", |out| {
-                            out.field("startIndex", start);
-                            out.field("endIndex", end);
-                        });
-                        out.field("groundingChunkIndices", chunks);
-                    });
-                }
-            });
-        }
+    }
+
+    /// Where in all that is said it applies, in bytes.
+    fn place(&self, from: usize, citation: &Citation) -> Option<Range<usize>> {
+        let text = self.said.get(from..)?;
+        let at = |place: u64| {
+            let characters = usize::try_from(place).ok()?;
+            Some(from + text.char_indices().nth(characters).map_or(text.len(), |(at, _)| at))
+        };
+        Some(at(citation.start?)?..at(citation.end?)?)
+    }
+
+    fn write_support(&self, place: &Range<usize>, chunks: &[usize], out: &mut Object<'_>) {
+        out.object("segment", |out| {
+            out.field("startIndex", &place.start);
+            out.field("endIndex", &place.end);
+            out.option("text", self.said.get(place.clone()));
+        });
+        out.field("groundingChunkIndices", chunks);
+    }
+}
+
+/// What tells a source from others.
+fn source_of(citation: &Citation) -> [Option<&String>; 4] {
+    [citation.url.as_ref(), citation.title.as_ref(), citation.cited_text.as_ref(), citation.document.as_ref()]
+}
+
+fn write_chunk(citation: &Citation, out: &mut Object<'_>) {
+    let is_page = citation.url.is_some() && citation.document.is_none();
+    out.object(if is_page { "web" } else { "retrievedContext" }, |out| {
+        out.option("uri", citation.url.as_ref());
+        out.option("title", citation.title.as_ref());
+        // A page's has no place for what it says.
+        out.option("text", citation.cited_text.as_ref().filter(|_| !is_page));
+        out.option("documentName", citation.document.as_ref());
     });
 }
 
-fn write_source(citation: &Citation, out: &mut Object<'_>) {
-    out.option("uri", citation.url.as_ref());
-    out.option("title", citation.title.as_ref());
-    out.option("text", citation.cited_text.as_ref());
-    out.option("documentName", citation.document.as_ref());
+/// What an answer has said so far, block by block, so that the API's places can be put in the meaning's words.
+#[derive(Debug, Default)]
+pub(super) struct Said(Vec<(u32, String)>);
+
+impl Said {
+    /// Adds text of that block.
+    pub(super) fn add(&mut self, block: u32, text: &str) {
+        match self.0.last_mut() {
+            Some((last, said)) if *last == block => said.push_str(text),
+            _ => self.0.push((block, text.to_owned())),
+        }
+    }
+
+    /// The block of what was said last.
+    pub(super) fn last(&self) -> Option<u32> {
+        self.0.last().map(|(block, _)| *block)
+    }
+
+    /// Puts a citation's place, which is in bytes of all that was said, in characters of the block it is in; `None` where it has none
+    /// or none in what was said.
+    pub(super) fn place(&self, citation: &mut Citation) -> Option<u32> {
+        let (start, end) = (citation.start.take()?, citation.end.take()?);
+        let mut from = 0_u64;
+        for (block, text) in &self.0 {
+            let length = text.len() as u64;
+            if start < from + length {
+                let characters = |place: u64| characters(text, usize::try_from(place.saturating_sub(from)).unwrap_or(usize::MAX));
+                (citation.start, citation.end) = (Some(characters(start)), Some(characters(end)));
+                return Some(*block);
+            }
+            from += length;
+        }
+        None
+    }
+}
+
+/// How many characters begin in the first so many bytes.
+fn characters(text: &str, bytes: usize) -> u64 {
+    text.char_indices().take_while(|(at, _)| *at < bytes).count() as u64
 }

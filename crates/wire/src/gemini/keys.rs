@@ -45,6 +45,11 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// The value as written, which stays.
+    pub(super) fn peek_raw(&self, key: &str) -> Option<&'a RawValue> {
+        self.0.peek_raw(&self.sent(key)?)
+    }
+
     /// The value as written.
     pub(super) fn take_raw(&mut self, key: &str) -> Option<&'a RawValue> {
         self.0.take_raw(&self.sent(key)?)

@@ -18,7 +18,8 @@
 //! | `tools[].*` | hosted tools; web search, fetch and code execution map by name | their settings |
 //! | `toolConfig.functionCallingConfig` | `tool_choice`; `VALIDATED` with names is `Among(_, false)` | `parallel_tool_calls: false` |
 //! | `generationConfig` | sampling, limits, output format, modalities, thinking | `logit_bias`, `min_p`, `top_a`, `repetition_penalty` |
-//! | `candidateCount`, `responseLogprobs` | `n`, `logprobs`; refused from other formats | |
+//! | `candidateCount` | `n`; refused from other formats | |
+//! | `responseLogprobs`, `logprobs`, `logprobsResult` | `logprobs`, `top_logprobs`, `Likelihood` | refused from formats that have no place for the latter |
 //! | `safetySettings`, `cachedContent`, … | [`Extra`](crate::extra::Extra); nested ones under a dotted key | all, elsewhere |
 //! | `usageMetadata` | `input` = prompt + tool use, `output` = candidates + thoughts | |
 //! | `candidates` | the first is read, others stay in `Extra` | |
@@ -33,6 +34,7 @@ mod citation;
 mod count;
 mod error;
 mod keys;
+mod likelihood;
 mod read_events;
 pub(crate) mod read_parts;
 mod read_request;

@@ -3,20 +3,23 @@
 //! Nothing marks the end of a stream: the last finish reason that was seen counts once the stream is over, and a stream that ends
 //! without one was cut.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::answer::{Answer, AnswerPart, Candidate, FunctionCall, PromptFeedback, Text, read_usage, reason_of, unix_seconds};
-use super::citation::{LookedUp, count_fetches, grounds, read_citations, read_grounding};
-use super::{error, token};
-use crate::chat::{Hosted, Media, MediaSource};
+use super::citation::{LookedUp, Said, count_fetches, grounds, read_citations, read_grounding};
+use super::{error, likelihood, token};
+use crate::chat::{Citation, Hosted, Media, MediaSource};
 use crate::dialect::Dialect;
 use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
 use crate::half::Memo;
 use crate::json;
 use crate::problem::{Fault, Malformed};
 use crate::reply::{Finish, Reason, Usage};
+use crate::wave;
 
 /// Reads a stream, or a whole answer as a stream of one chunk.
 #[derive(Debug, Default)]
@@ -27,6 +30,11 @@ pub(super) struct Reader {
     id: String,
     next: u32,
     open: Option<(u32, Open)>,
+    /// A text that others follow, but whose sources may be named yet.
+    lingering: Option<u32>,
+    said: Said,
+    /// Whether all of the answer is there, and nobody reads the events as they come.
+    whole: bool,
     calls: usize,
     finish: Option<String>,
     blocked: Option<Finish>,
@@ -46,6 +54,11 @@ enum Open {
 impl Reader {
     pub(super) fn new(memo: Memo) -> Self {
         Self { memo, ..Self::default() }
+    }
+
+    /// Reads an answer that is all in one chunk.
+    pub(super) fn whole(memo: Memo) -> Self {
+        Self { memo, whole: true, ..Self::default() }
     }
 
     fn on_answer(&mut self, answer: Answer<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
@@ -97,6 +110,10 @@ impl Reader {
     }
 
     fn on_candidate(&mut self, candidate: Candidate<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        let likely = candidate.logprobs_result.map(likelihood::read).unwrap_or_default();
+        if !likely.is_empty() {
+            out.push(Event::Likely(likely));
+        }
         for part in candidate.content.and_then(|content| content.parts).unwrap_or_default() {
             self.on_part(part, out)?;
         }
@@ -110,15 +127,25 @@ impl Reader {
         if let Some(raw) = candidate.url_context_metadata {
             self.counted.web_fetches = count_fetches(raw).or(self.counted.web_fetches);
         }
-        if !citations.is_empty() {
-            let block = self.enter(Open::Text, out);
-            let delta = |citation| Event::BlockDelta { block, delta: Delta::Citation(Box::new(citation)) };
-            out.extend(citations.into_iter().map(delta));
-        }
+        citations.into_iter().for_each(|citation| self.cite(citation, out));
         if let Some(reason) = candidate.finish_reason {
             self.finish = Some(reason.finish_reason());
         }
         Ok(())
+    }
+
+    /// A source belongs to the text it names, or to the last one.
+    fn cite(&mut self, mut citation: Citation, out: &mut Vec<Event>) {
+        let last = match self.open {
+            Some((block, Open::Text)) => Some(block),
+            _ => self.lingering.or_else(|| self.said.last().filter(|_| self.whole)),
+        };
+        let named = self.said.place(&mut citation).filter(|named| self.whole || last == Some(*named));
+        if named.is_none() {
+            (citation.start, citation.end) = (None, None);
+        }
+        let block = named.or(last).unwrap_or_else(|| self.enter(Open::Text, out));
+        out.push(Event::BlockDelta { block, delta: Delta::Citation(Box::new(citation)) });
     }
 
     fn on_part(&mut self, part: AnswerPart<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
@@ -138,6 +165,11 @@ impl Reader {
         let kind = if part.thought == Some(true) { Open::Thought } else { Open::Text };
         if !text.is_empty() {
             let block = self.enter(kind, out);
+            if kind == Open::Text {
+                self.said.add(block, &text);
+            } else {
+                self.settle(out);
+            }
             out.push(Event::BlockDelta { block, delta: Delta::Text(text.into_owned()) });
         }
         if let Some(signature) = signature {
@@ -149,11 +181,11 @@ impl Reader {
     /// A signature on a thought seals it; any other is a thought of its own, without text, after what it stands on.
     fn seal(&mut self, kind: Open, signature: &str, out: &mut Vec<Event>) {
         if kind == Open::Text {
-            self.leave(out);
+            self.set_aside(out);
         }
         let block = self.enter(Open::Thought, out);
         out.push(Event::BlockDelta { block, delta: Delta::Seal(token::read_signature(signature)) });
-        self.leave(out);
+        self.set_aside(out);
     }
 
     fn on_call(&mut self, call: FunctionCall<'_>, signature: Option<&str>, out: &mut Vec<Event>) {
@@ -191,7 +223,8 @@ impl Reader {
             self.on_hosted((kind, "inlineData"), raw, signature, out);
             return Ok(());
         }
-        let media = Box::new(Media::new(MediaSource::Base64(sent.data), Some(media_type)));
+        let (data, media_type) = if self.memo.wave { in_file(sent.data, media_type) } else { (sent.data, media_type) };
+        let media = Box::new(Media::new(MediaSource::Base64(data), Some(media_type)));
         let block = self.begin(if is_image { BlockKind::Image(media) } else { BlockKind::Audio(media) }, out);
         out.push(Event::BlockEnd { block });
         if let Some(signature) = signature {
@@ -202,7 +235,7 @@ impl Reader {
 
     /// Begins a block that is complete in itself.
     fn begin(&mut self, kind: BlockKind, out: &mut Vec<Event>) -> u32 {
-        self.leave(out);
+        self.set_aside(out);
         let block = self.next;
         self.next += 1;
         out.push(Event::BlockStart { block, kind });
@@ -218,6 +251,9 @@ impl Reader {
                     Open::Text => BlockKind::Text,
                     Open::Thought => BlockKind::Reasoning { id: None, summary: true },
                 };
+                if kind == Open::Text {
+                    self.leave(out);
+                }
                 let block = self.begin(started, out);
                 self.open = Some((block, kind));
                 block
@@ -225,10 +261,24 @@ impl Reader {
         }
     }
 
-    fn leave(&mut self, out: &mut Vec<Event>) {
-        if let Some((block, _)) = self.open.take() {
-            out.push(Event::BlockEnd { block });
+    /// Leaves the open block: a text lingers until another one begins.
+    fn set_aside(&mut self, out: &mut Vec<Event>) {
+        match self.open.take() {
+            Some((block, Open::Text)) => self.lingering = Some(block),
+            Some((block, Open::Thought)) => out.push(Event::BlockEnd { block }),
+            None => {}
         }
+    }
+
+    /// Ends a text that lingers.
+    fn settle(&mut self, out: &mut Vec<Event>) {
+        out.extend(self.lingering.take().map(|block| Event::BlockEnd { block }));
+    }
+
+    /// Ends what has not ended.
+    fn leave(&mut self, out: &mut Vec<Event>) {
+        self.set_aside(out);
+        self.settle(out);
     }
 
     /// Ends a whole answer, which is complete even where it gives no reason.
@@ -252,6 +302,14 @@ fn hosted_member<'a>(part: &AnswerPart<'a>) -> Option<(&'static str, &'static st
         .or_else(|| of("tool_call", "toolCall", part.tool_call))
         .or_else(|| of("tool_response", "toolResponse", part.tool_response))
         .or_else(|| of("file_data", "fileData", part.file_data))
+}
+
+/// Bare samples as a file that says what they are; anything else as it is.
+fn in_file(data: String, media_type: String) -> (String, String) {
+    match BASE64_STANDARD.decode(&data) {
+        Ok(samples) if wave::is_samples(&media_type) => (BASE64_STANDARD.encode(wave::of(&samples, &media_type)), wave::TYPE.to_owned()),
+        _ => (data, media_type),
+    }
 }
 
 #[derive(Deserialize)]
@@ -309,7 +367,8 @@ impl EventReader for Reader {
     }
 }
 
-const KEYS_TO_READ: [&str; 8] = [
+const KEYS_TO_READ: [&str; 9] = [
+    "\"logprobsResult\"",
     "\"usage_metadata\"",
     "\"finishReason\"",
     "\"finish_reason\"",

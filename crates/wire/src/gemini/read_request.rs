@@ -144,6 +144,7 @@ fn read_generation(raw: &RawValue, request: &mut ChatRequest, extra: &mut Extra)
     request.max_output_tokens = fields.take_count("maxOutputTokens")?;
     let modalities: Vec<String> = fields.take("responseModalities")?.unwrap_or_default();
     request.modalities = modalities.into_iter().map(|name| name.to_ascii_lowercase()).collect();
+    request.voice = fields.peek_raw("speechConfig").and_then(voice);
     read_output(&mut fields, request, extra)?;
     if let Some(raw) = fields.take_raw("thinkingConfig") {
         let mut thinking = Keys::nested(raw)?;
@@ -152,6 +153,13 @@ fn read_generation(raw: &RawValue, request: &mut ChatRequest, extra: &mut Extra)
     }
     keep(fields, GENERATION, extra);
     Ok(())
+}
+
+/// Who speaks, where it is one.
+fn voice(raw: &RawValue) -> Option<String> {
+    let voice = Keys::nested(raw).ok()?.take_raw("voiceConfig")?;
+    let named = Keys::nested(voice).ok()?.take_raw("prebuiltVoiceConfig")?;
+    Keys::nested(named).ok()?.take("voiceName").ok().flatten()
 }
 
 fn read_output(fields: &mut Keys<'_>, request: &mut ChatRequest, extra: &mut Extra) -> Result<(), Malformed> {

@@ -1,18 +1,20 @@
 //! A whole answer, both ways.
 
 use super::answer::{Answer, reason_of, write_usage};
-use super::citation::write_grounding;
+use super::citation::Sources;
 use super::read_events::Reader;
-use super::{OTHER_CANDIDATES, error, keys::Keys, token};
+use super::{OTHER_CANDIDATES, error, keys::Keys, likelihood, token};
 use crate::assemble::Assembly;
-use crate::chat::{Citation, Media, MediaSource, Part, PartBody, ToolCall};
+use crate::chat::{Media, MediaSource, Part, PartBody, ToolCall};
 use crate::dialect::Dialect;
 use crate::event::{EventReader, Frame};
 use crate::extra::Extra;
 use crate::half::{Memo, Stamp};
 use crate::json::{self, Array, Object};
+use crate::media;
 use crate::problem::{Fault, Malformed};
 use crate::reply::{ChatReply, Finish, Reason, Usage};
+use crate::wave;
 
 /// What the fields of the candidate that the meaning does not know are called in [`Extra`].
 const CANDIDATE: &str = "candidates[0].";
@@ -23,7 +25,7 @@ pub(super) fn read_reply(memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
     if let Ok(Answer { error: Some(error), .. }) = serde_json::from_slice(body) {
         return Err(error::fault_in_stream(error));
     }
-    let mut reader = Reader::new(memo.clone());
+    let mut reader = Reader::whole(memo.clone());
     let mut events = Vec::new();
     reader.read(Frame::new(body), &mut events).map_err(unreadable)?;
     reader.end_whole(&mut events);
@@ -100,17 +102,32 @@ fn write_candidate(reply: &ChatReply, stamp: &Stamp, out: &mut Object<'_>) {
     for (key, raw) in &fields {
         out.raw(key, raw.get());
     }
+    if !fields.iter().any(|(key, _)| *key == likelihood::RESULT) {
+        likelihood::write(out, &reply.likelihoods);
+    }
     if !fields.iter().any(|(key, _)| matches!(*key, "groundingMetadata" | "citationMetadata")) {
-        let citations: Vec<Citation> = reply.parts.iter().flat_map(|part| citations_of(part).iter().cloned()).collect();
-        write_grounding(&citations, out);
+        sources_of(&reply.parts).write(out);
     }
 }
 
-fn citations_of(part: &Part) -> &[Citation] {
-    if let PartBody::Text { citations, .. } = &part.body { citations } else { &[] }
+fn sources_of(parts: &[Part]) -> Sources {
+    let mut sources = Sources::default();
+    for part in parts {
+        let from = sources.here();
+        match &part.body {
+            PartBody::Text { text, citations } => {
+                sources.say(text);
+                citations.iter().for_each(|citation| sources.cite(from, citation));
+            }
+            PartBody::Refusal(text) => sources.say(text),
+            PartBody::Audio(Media { transcript: Some(text), .. }) => sources.say(text),
+            _ => {}
+        }
+    }
+    sources
 }
 
-/// Writes one piece of an answer, as one part or none.
+/// Writes one piece of an answer: as one part, none, or for sound as two, since what is said in it stands beside it.
 pub(super) fn write_part(body: &PartBody, stamp: &Stamp, out: &mut Array<'_>) {
     match body {
         PartBody::Text { text, .. } | PartBody::Refusal(text) => out.object(|out| out.field("text", text)),
@@ -130,8 +147,14 @@ pub(super) fn write_part(body: &PartBody, stamp: &Stamp, out: &mut Array<'_>) {
             });
         }
         PartBody::ToolCall(call) => out.object(|out| write_call(call, out)),
-        PartBody::Image(media) | PartBody::Video(media) | PartBody::File(media) => write_media(media, media.media_type.as_deref(), out),
-        PartBody::Audio(media) => write_media(media, sound_type(media).as_deref(), out),
+        PartBody::Image(media) => write_media(media, media.media_type.as_deref().or_else(|| image_type(media)), out),
+        PartBody::Video(media) | PartBody::File(media) => write_media(media, media.media_type.as_deref(), out),
+        PartBody::Audio(media) => {
+            if let Some(transcript) = &media.transcript {
+                out.object(|out| out.field("text", transcript));
+            }
+            write_media(media, sound_type(media).as_deref(), out);
+        }
         PartBody::Hosted(hosted) if hosted.from == Dialect::Gemini => out.raw(hosted.raw.get()),
         // What another provider ran is not the client's to run.
         PartBody::Hosted(_) | PartBody::ToolResult(_) => {}
@@ -160,7 +183,7 @@ pub(super) fn args_of(arguments: &str) -> String {
     }
 }
 
-/// The MIME type of sound: OpenAI says `mp3` at most, and nothing in an answer, where the bytes must tell.
+/// The MIME type of sound: OpenAI says `mp3` at most, and nothing in an answer, where the bytes must tell. What tells nothing is samples.
 fn sound_type(media: &Media) -> Option<String> {
     const BEGINNINGS: [(&str, &str); 5] =
         [("SUQz", "audio/mpeg"), ("//", "audio/mpeg"), ("UklGR", "audio/wav"), ("T2dnU", "audio/ogg"), ("ZkxhQ", "audio/flac")];
@@ -168,10 +191,16 @@ fn sound_type(media: &Media) -> Option<String> {
         (Some(named), _) if named.contains('/') => Some(named.to_owned()),
         (Some(named), _) => Some(format!("audio/{named}")),
         (None, MediaSource::Base64(data)) => {
-            BEGINNINGS.iter().find(|(start, _)| data.starts_with(start)).map(|(_, name)| (*name).to_owned())
+            let known = BEGINNINGS.iter().find(|(start, _)| data.starts_with(start)).map(|(_, name)| *name);
+            Some(known.unwrap_or(wave::SAMPLES).to_owned())
         }
         (None, _) => None,
     }
+}
+
+/// The MIME type of an image, by its bytes.
+fn image_type(media: &Media) -> Option<&'static str> {
+    if let MediaSource::Base64(data) = &media.source { Some(media::image_type(data)) } else { None }
 }
 
 fn write_media(media: &Media, media_type: Option<&str>, out: &mut Array<'_>) {

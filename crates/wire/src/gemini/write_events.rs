@@ -5,16 +5,17 @@
 use bytes::BytesMut;
 
 use super::answer::write_usage;
-use super::citation::write_grounding;
+use super::citation::Sources;
 use super::error::write_problem;
+use super::likelihood;
 use super::reply::{finish_name, write_part};
 use super::token::write_signature;
-use crate::chat::{Citation, Media, MediaSource, Part, PartBody, Thought, ToolCall};
+use crate::chat::{Media, MediaSource, Part, PartBody, Thought, ToolCall};
 use crate::event::{BlockKind, Delta, Event, EventWriter};
 use crate::half::Stamp;
 use crate::json::{self, Object};
 use crate::problem::Problem;
-use crate::reply::{Finish, Usage};
+use crate::reply::{Finish, Likelihood, Usage};
 
 /// Stands for the text of a thought that has gone out.
 const MARK: &str = "…";
@@ -25,8 +26,11 @@ pub(super) struct Writer {
     stamp: Stamp,
     model: String,
     id: String,
-    blocks: Vec<(u32, Part)>,
-    citations: Vec<Citation>,
+    /// The blocks under way, each with where in what is said it begins.
+    blocks: Vec<(u32, usize, Part)>,
+    sources: Sources,
+    /// How likely the tokens of what is written next were.
+    likely: Vec<Likelihood>,
     usage: Option<Usage>,
     tier: Option<String>,
     array_open: bool,
@@ -35,14 +39,25 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(stamp: Stamp) -> Self {
         let (model, id) = (stamp.model.clone(), stamp.id.clone());
-        Self { stamp, model, id, blocks: Vec::new(), citations: Vec::new(), usage: None, tier: None, array_open: false }
+        Self {
+            stamp,
+            model,
+            id,
+            blocks: Vec::new(),
+            sources: Sources::default(),
+            likely: Vec::new(),
+            usage: None,
+            tier: None,
+            array_open: false,
+        }
     }
 
     fn on_delta(&mut self, block: u32, delta: &Delta, out: &mut BytesMut) {
-        let Some(at) = self.blocks.iter().position(|(id, _)| *id == block) else { return };
-        let body = &mut self.blocks[at].1.body;
+        let Some((_, from, part)) = self.blocks.iter_mut().find(|(id, ..)| *id == block) else { return };
+        let body = &mut part.body;
         match (body, delta) {
             (PartBody::Text { .. } | PartBody::Refusal(_), Delta::Text(text)) => {
+                self.sources.say(text);
                 let part = PartBody::Text { text: text.clone(), citations: Vec::new() };
                 self.part(&part, out);
             }
@@ -56,15 +71,18 @@ impl Writer {
             (PartBody::ToolCall(call), Delta::Arguments(more)) => call.arguments.push_str(more),
             (PartBody::ToolCall(call), Delta::Seal(seal)) => call.seal = Some(seal.clone()),
             (PartBody::Audio(Media { source: MediaSource::Base64(data), .. }), Delta::AudioData(more)) => data.push_str(more),
-            (PartBody::Audio(media), Delta::Transcript(more)) => media.transcript.get_or_insert_default().push_str(more),
-            (_, Delta::Citation(citation)) => self.citations.push((**citation).clone()),
+            (PartBody::Audio(_), Delta::Transcript(text)) => {
+                self.sources.say(text);
+                self.part(&PartBody::Text { text: text.clone(), citations: Vec::new() }, out);
+            }
+            (_, Delta::Citation(citation)) => self.sources.cite(*from, citation),
             _ => {}
         }
     }
 
     fn on_end_of_block(&mut self, block: u32, out: &mut BytesMut) {
-        let Some(at) = self.blocks.iter().position(|(id, _)| *id == block) else { return };
-        let (_, part) = self.blocks.remove(at);
+        let Some(at) = self.blocks.iter().position(|(id, ..)| *id == block) else { return };
+        let (.., part) = self.blocks.remove(at);
         match &part.body {
             PartBody::Text { .. } | PartBody::Refusal(_) => {}
             PartBody::Reasoning(Thought { seal: None, .. }) => {}
@@ -91,17 +109,19 @@ impl Writer {
     }
 
     fn parts(&mut self, parts: &str, out: &mut BytesMut) {
+        let likely = std::mem::take(&mut self.likely);
         self.chunk(out, |out| {
             out.object("content", |out| {
                 out.raw("parts", parts);
                 out.text("role", "model");
             });
             out.field("index", &0);
+            likelihood::write(out, &likely);
         });
     }
 
     fn on_end(&mut self, finish: &Finish, out: &mut BytesMut) {
-        let citations = std::mem::take(&mut self.citations);
+        let (sources, likely) = (std::mem::take(&mut self.sources), std::mem::take(&mut self.likely));
         self.chunk(out, |out| {
             out.object("content", |out| {
                 out.array("parts", |_| {});
@@ -109,7 +129,8 @@ impl Writer {
             });
             out.field("finishReason", finish_name(finish));
             out.field("index", &0);
-            write_grounding(&citations, out);
+            likelihood::write(out, &likely);
+            sources.write(out);
         });
         if self.stamp.json_array {
             out.extend_from_slice(b"]");
@@ -167,7 +188,7 @@ impl EventWriter for Writer {
                     self.model.clone_from(model);
                 }
             }
-            Event::BlockStart { block, kind } => self.blocks.push((*block, part_of(kind))),
+            Event::BlockStart { block, kind } => self.blocks.push((*block, self.sources.here(), part_of(kind))),
             Event::BlockDelta { block, delta } => self.on_delta(*block, delta, out),
             Event::BlockEnd { block } => self.on_end_of_block(*block, out),
             Event::Usage(usage) => self.usage.get_or_insert_with(Usage::default).merge((**usage).clone()),
@@ -182,6 +203,7 @@ impl EventWriter for Writer {
                     out.extend_from_slice(b"]");
                 }
             }
+            Event::Likely(tokens) => self.likely.extend_from_slice(tokens),
             Event::Tier(_) | Event::Unknown(_) => {}
         }
     }

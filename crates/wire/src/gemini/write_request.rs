@@ -46,7 +46,8 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
         _ => None,
     };
     let request = told.as_ref().unwrap_or(request);
-    let memo = Memo { vendor: profile.vendor.clone(), renamed: rename_tools(request), ..Memo::default() };
+    let wave = form(request).as_deref() == Some(WAVE) && !request.stream;
+    let memo = Memo { vendor: profile.vendor.clone(), renamed: rename_tools(request), wave, ..Memo::default() };
     let body = write_body(request, profile, &memo, &mut losses)?;
     Ok(Written { body: Bytes::from(body), headers: Vec::new(), losses, memo })
 }
@@ -143,13 +144,27 @@ fn guests<'r>(request: &'r ChatRequest, known: &'r [(&'static str, &'static str)
 }
 
 /// The voice that a client of OpenAI's format wants to hear.
-fn voice(request: &ChatRequest) -> Option<String> {
-    let (_, raw) = request.extra.of(Dialect::OpenAiChat).iter().find(|(key, _)| key == SPOKEN)?;
-    Fields::nested(raw).ok()?.take("voice").ok().flatten()
+fn voice(request: &ChatRequest) -> Option<&String> {
+    request.voice.as_ref().filter(|_| !is_own(request))
 }
+
+/// The form that a client of OpenAI's chat wants sound in.
+fn form(request: &ChatRequest) -> Option<String> {
+    let (_, raw) = request.extra.of(Dialect::OpenAiChat).iter().find(|(key, _)| key == SPOKEN)?;
+    Fields::nested(raw).ok()?.take("format").ok().flatten()
+}
+
+/// Samples with a head; what this API gives are the samples alone.
+const WAVE: &str = "wav";
+const SAMPLES: &str = "pcm16";
 
 fn is_own(request: &ChatRequest) -> bool {
     request.extra.from() == Some(Dialect::Gemini)
+}
+
+/// Whether the client's format has a place for how likely an answer's tokens were.
+fn tells_likelihoods(request: &ChatRequest) -> bool {
+    matches!(request.extra.from(), Some(Dialect::Gemini | Dialect::OpenAiChat))
 }
 
 fn is_nested(key: &str) -> bool {
@@ -164,8 +179,8 @@ fn refuse(request: &ChatRequest) -> Result<(), Unsupported> {
     if request.sampling.n.is_some_and(|n| n > 1) {
         return Err(Unsupported::new("n", Dialect::Gemini, "several answers at once cannot be translated"));
     }
-    if request.sampling.logprobs == Some(true) {
-        return Err(Unsupported::new("logprobs", Dialect::Gemini, "log probabilities cannot be translated"));
+    if request.sampling.logprobs == Some(true) && !tells_likelihoods(request) {
+        return Err(Unsupported::new("logprobs", Dialect::Gemini, "the client's format has no place for log probabilities"));
     }
     Ok(())
 }
@@ -183,9 +198,13 @@ fn note_losses(request: &ChatRequest, losses: &mut Losses) {
         ("prompt_cache_key", request.cache_key.is_some()),
         ("metadata", !request.metadata.is_empty() && !is_own(request)),
         ("store", request.store == Some(true)),
+        ("top_logprobs", sampling.top_logprobs.is_some_and(|top| top > 0) && !tells_likelihoods(request)),
     ];
     for (name, _) in knobs.iter().filter(|(_, set)| *set) {
         losses.dropped(*name);
+    }
+    if form(request).is_some_and(|form| form != SAMPLES && (form != WAVE || request.stream)) {
+        losses.add("audio.format", Why::Approximated);
     }
     let guest = request.extra.from() == Some(Dialect::OpenAiChat);
     let takes = |name: &str| guest && is_guest(name) && (name != SPOKEN || voice(request).is_some());
@@ -379,6 +398,8 @@ fn write_generation(request: &ChatRequest, profile: &Profile, losses: &mut Losse
     out.option("frequencyPenalty", sampling.frequency_penalty.as_ref());
     if is_own(request) {
         out.option("candidateCount", sampling.n);
+    }
+    if tells_likelihoods(request) {
         out.option("responseLogprobs", sampling.logprobs);
         out.option("logprobs", sampling.top_logprobs);
     }

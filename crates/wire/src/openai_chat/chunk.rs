@@ -47,6 +47,8 @@ pub(super) struct Choice<'a> {
     pub(super) finish_reason: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) stop_reason: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) logprobs: Option<&'a RawValue>,
 }
 
 /// What a choice adds.

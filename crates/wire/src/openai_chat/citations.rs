@@ -1,5 +1,7 @@
 //! Sources that an answer names: `annotations` (OpenAI), `citations` and `search_results` (Perplexity), `reference` parts (Mistral).
 
+use std::ops::Range;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -57,7 +59,15 @@ pub(super) fn read(raw: &RawValue) -> Option<Citation> {
         start: start.filter(|_| is_place),
         end: end.filter(|_| is_place),
         raw: sent,
+        ..Citation::default()
     })
+}
+
+/// A source of the text that begins after so many letters of the message, which is what its place counts from.
+pub(super) fn after(before: u64, citation: Citation) -> Citation {
+    let within = |place: Option<u64>| place?.checked_sub(before);
+    let start = within(citation.start);
+    Citation { start, end: within(citation.end).filter(|_| start.is_some()), ..citation }
 }
 
 /// The sources in a part of text.
@@ -107,36 +117,41 @@ pub const PAGE: &str = "url_citation";
 /// Where the sources stand that are no pages: clients refuse a whole answer for an annotation of a kind that OpenAI does not have.
 const OTHERS: &str = "citations";
 
-/// Writes an answer's sources, each with the end of the text that it is of.
-pub(super) fn write_all(object: &mut Object<'_>, sources: &[(&Citation, u64)]) {
+/// Writes an answer's sources, each with where in the message the text stands that it is of.
+pub(super) fn write_all(object: &mut Object<'_>, sources: &[(&Citation, Range<u64>)]) {
     let (pages, others): (Vec<_>, Vec<_>) = sources.iter().partition(|(citation, _)| citation.url.is_some());
     if !pages.is_empty() {
-        object.array("annotations", |list| pages.iter().for_each(|(page, end)| list.object(|item| write_page(item, page, *end))));
+        object.array("annotations", |list| pages.iter().for_each(|(page, text)| list.object(|item| write_page(item, page, text))));
     }
     if !others.is_empty() {
-        object.array(OTHERS, |list| others.iter().for_each(|(source, _)| list.object(|item| write_other(item, source))));
+        object.array(OTHERS, |list| others.iter().for_each(|(source, text)| list.object(|item| write_other(item, source, text))));
     }
 }
 
 /// The format requires a place: of whose nothing was said, it is where the text ends that it is of.
-fn write_page(object: &mut Object<'_>, citation: &Citation, end: u64) {
+fn write_page(object: &mut Object<'_>, citation: &Citation, text: &Range<u64>) {
     object.field("type", PAGE);
     object.object(PAGE, |inner| {
         inner.field("url", citation.url.as_deref().unwrap_or_default());
         inner.field("title", citation.title.as_deref().unwrap_or_default());
         inner.option("content", citation.cited_text.as_ref());
-        inner.field("start_index", &citation.start.or(citation.end).unwrap_or(end));
-        inner.field("end_index", &citation.end.unwrap_or(end));
+        inner.field("start_index", &within(text, citation.start.or(citation.end)).unwrap_or(text.end));
+        inner.field("end_index", &within(text, citation.end).unwrap_or(text.end));
     });
 }
 
-fn write_other(object: &mut Object<'_>, citation: &Citation) {
+/// A place in that text as one in the message.
+fn within(text: &Range<u64>, place: Option<u64>) -> Option<u64> {
+    place.map(|place| text.start.saturating_add(place))
+}
+
+fn write_other(object: &mut Object<'_>, citation: &Citation, text: &Range<u64>) {
     object.field("type", "file_citation");
     object.object("file_citation", |inner| {
         inner.option("file_id", citation.document.as_ref());
         inner.option("title", citation.title.as_ref());
         inner.option("content", citation.cited_text.as_ref());
-        inner.option("start_index", citation.start);
-        inner.option("end_index", citation.end);
+        inner.option("start_index", within(text, citation.start));
+        inner.option("end_index", within(text, citation.end));
     });
 }

@@ -1,5 +1,6 @@
 //! Why an answer ended, in this format's words.
 
+use crate::dialect::Flavor;
 use crate::half::Memo;
 use crate::reply::{Finish, Reason};
 
@@ -27,8 +28,9 @@ pub(crate) fn read_finish(raw: Option<&str>, stop_sequence: Option<String>, call
 }
 
 /// Writes a finish reason. `calls`: whether the answer calls tools; `refused`: whether it says in a refusal's own words that the model
-/// will not answer, which ends an answer like any other. Where the provider ended the answer itself it was filtered.
-pub(crate) fn write_finish(finish: &Finish, calls: bool, refused: bool) -> &'static str {
+/// will not answer, which ends an answer like any other. Where the provider ended the answer itself it was filtered. That it failed is
+/// said to OpenRouter's clients alone: OpenAI has no word for it.
+pub(crate) fn write_finish(finish: &Finish, calls: bool, refused: bool, flavor: Flavor) -> &'static str {
     match finish.reason {
         Reason::Refusal if refused && finish.raw.as_deref() != Some("refusal") => "stop",
         Reason::Other if calls => "tool_calls",
@@ -36,6 +38,7 @@ pub(crate) fn write_finish(finish: &Finish, calls: bool, refused: bool) -> &'sta
         Reason::Length => "length",
         Reason::ToolCalls => "tool_calls",
         Reason::ContentFilter | Reason::Refusal => "content_filter",
-        Reason::Error => "error",
+        Reason::Error if flavor == Flavor::OpenRouter => "error",
+        Reason::Error => "stop",
     }
 }

@@ -13,7 +13,7 @@ use super::finish::read_finish;
 use super::reasoning::{Block, Detail, is_summary};
 use super::text::{count, string, word};
 use super::usage::read_usage;
-use super::{citations, error, read_messages, reply};
+use super::{citations, error, likelihood, read_messages, reply};
 use crate::chat::{Citation, Media, MediaSource, Part, PartBody};
 use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
 use crate::fields::Fields;
@@ -49,6 +49,9 @@ pub(super) struct Reader {
     finish: Option<(String, Option<String>)>,
     tier: Option<String>,
     cited: bool,
+    /// The letters of what was said, and of those the ones before the open text.
+    letters: u64,
+    before: u64,
 }
 
 impl Reader {
@@ -65,6 +68,8 @@ impl Reader {
             finish: None,
             tier: None,
             cited: false,
+            letters: 0,
+            before: 0,
         }
     }
 
@@ -88,6 +93,7 @@ impl Reader {
                 self.close(out);
                 let block = self.block();
                 self.open = Some((block, sort));
+                self.before = self.letters;
                 out.push(Event::BlockStart { block, kind: kind() });
                 block
             }
@@ -97,6 +103,7 @@ impl Reader {
     fn text(&mut self, text: Cow<'_, str>, out: &mut Vec<Event>) {
         if !text.is_empty() {
             let block = self.opened(Open::Text, || BlockKind::Text, out);
+            self.letters += text.chars().count() as u64;
             out.push(Event::BlockDelta { block, delta: Delta::Text(text.into_owned()) });
         }
     }
@@ -185,6 +192,10 @@ impl Reader {
     }
 
     fn choice(&mut self, choice: &Choice<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        let likely = likelihood::read(choice.logprobs);
+        if !likely.is_empty() {
+            out.push(Event::Likely(likely));
+        }
         if let Some(delta) = &choice.delta {
             self.delta(delta, out)?;
         } else if let Some(raw) = choice.text {
@@ -344,7 +355,9 @@ impl Reader {
     fn media(&mut self, delta: &DeltaOf<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
         for (list, name) in [(delta.annotations, "annotations"), (delta.citations, "citations")] {
             let sources: Vec<&RawValue> = read_list(list, name)?;
-            self.cite(sources.into_iter().filter_map(citations::read).collect(), out);
+            let before = if self.open.is_some_and(|(_, open)| open == Open::Text) { self.before } else { self.letters };
+            let found = sources.into_iter().filter_map(citations::read).map(|citation| citations::after(before, citation));
+            self.cite(found.collect(), out);
         }
         for raw in read_list::<&RawValue>(delta.images, "images")? {
             let mut parts = Vec::new();

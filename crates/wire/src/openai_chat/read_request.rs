@@ -115,6 +115,8 @@ type Kept = Vec<(String, Box<RawValue>)>;
 
 fn read_output(fields: &mut Fields<'_>, request: &mut ChatRequest, keep: &mut Kept) -> Result<(), Malformed> {
     request.modalities = fields.take("modalities")?.unwrap_or_default();
+    let voice = |raw| Fields::nested(raw).ok()?.take("voice").ok().flatten();
+    request.voice = fields.peek_raw("audio").and_then(voice);
     request.verbosity = fields.take("verbosity")?;
     let Some(raw) = fields.take_raw("response_format").filter(|raw| raw.get() != "null") else { return Ok(()) };
     let inside = |error: Malformed| error.within("response_format");

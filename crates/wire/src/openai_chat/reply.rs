@@ -7,7 +7,7 @@ use super::read_messages::{Reading, read_assistant};
 use super::text::{count, word};
 use super::usage::{read_usage, write_usage};
 use super::write_messages::{write_call, write_images};
-use super::{citations, error, reasoning};
+use super::{citations, error, likelihood, reasoning};
 use crate::chat::{Citation, Part, PartBody, Thought, ToolCall};
 use crate::dialect::{Dialect, Flavor};
 use crate::fields::Fields;
@@ -75,6 +75,7 @@ fn read_answer(mut fields: Fields<'_>, (first, others): (&RawValue, &[&RawValue]
     let stop_sequence = choice.take_raw("stop_reason").and_then(super::text::string).map(std::borrow::Cow::into_owned);
     reply.finish = read_finish(finish.as_deref(), stop_sequence, calls, memo);
     choice.take_raw("index");
+    reply.likelihoods = likelihood::read(choice.peek_raw("logprobs"));
     keep_rest(&mut reply, fields, (choice, message), others);
     Ok(reply)
 }
@@ -161,7 +162,7 @@ fn write_choice(choice: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
     choice.object("message", |message| write_message(message, reply, stamp));
     let calls = reply.parts.iter().any(|part| matches!(part.body, PartBody::ToolCall(_)));
     let refused = reply.parts.iter().any(|part| matches!(part.body, PartBody::Refusal(_)));
-    choice.text("finish_reason", write_finish(&reply.finish, calls, refused));
+    choice.text("finish_reason", write_finish(&reply.finish, calls, refused, stamp.flavor));
     if stamp.flavor == Flavor::OpenRouter {
         choice.field("native_finish_reason", &reply.finish.raw);
     }
@@ -175,7 +176,10 @@ fn write_choice(choice: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
         }
     }
     if !own.iter().any(|(key, _)| key == "choices[0].logprobs") {
-        choice.field("logprobs", &());
+        match &reply.likelihoods[..] {
+            [] => choice.field("logprobs", &()),
+            tokens => likelihood::write(choice, tokens),
+        }
     }
 }
 
@@ -188,11 +192,10 @@ fn write_message(message: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
         match &part.body {
             PartBody::Text { text: more, citations } => {
                 let text = text.get_or_insert_default();
+                let length = |text: &str| text.chars().count() as u64;
+                let from = if citations.is_empty() { 0 } else { length(text) };
                 text.push_str(more);
-                if !citations.is_empty() {
-                    let end = text.chars().count() as u64;
-                    sources.extend(citations.iter().map(|citation| (citation, end)));
-                }
+                sources.extend(citations.iter().map(|citation| (citation, from..from + length(more))));
             }
             PartBody::Refusal(more) => refusal.get_or_insert_default().push_str(more),
             PartBody::Reasoning(thought) if !stamp.hide_reasoning => thoughts.push(thought),
@@ -219,6 +222,8 @@ fn write_message(message: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
             if let crate::chat::MediaSource::Base64(data) = &media.source {
                 audio.field("data", data);
             }
+            // Nothing is kept here that could be named again.
+            audio.field("expires_at", &reply.created.unwrap_or(stamp.created));
             audio.field("transcript", media.transcript.as_deref().unwrap_or_default());
         });
     }

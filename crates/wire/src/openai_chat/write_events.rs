@@ -6,23 +6,34 @@ use super::error;
 use super::finish::write_finish;
 use super::usage::write_usage;
 use super::write_messages::{write_call_seal, write_image};
-use super::{citations, media, reasoning};
+use super::{citations, likelihood, media, reasoning};
 use crate::chat::{MediaSource, Thought};
 use crate::dialect::Flavor;
 use crate::event::{BlockKind, Delta, Event, EventWriter};
 use crate::half::{Begun, Stamp};
 use crate::json::{self, Object};
 use crate::problem::Problem;
-use crate::reply::{Finish, Usage};
+use crate::reply::{Finish, Likelihood, Usage};
 use crate::seal::{GOOGLE, Sealed};
 
 /// What a block of the stream has become.
 #[derive(Debug)]
 enum Kind {
-    Text,
+    /// It begins there in the message.
+    Text {
+        from: u64,
+    },
     Refusal,
-    Thought { at: usize, thought: Thought },
-    Call { at: usize, id: String, custom: bool, empty: bool },
+    Thought {
+        at: usize,
+        thought: Thought,
+    },
+    Call {
+        at: usize,
+        id: String,
+        custom: bool,
+        empty: bool,
+    },
     Audio,
     Hidden,
 }
@@ -42,6 +53,8 @@ pub(super) struct Writer {
     refused: bool,
     /// Letters of text so far.
     letters: u64,
+    /// How likely the tokens of what is written next were.
+    likely: Vec<Likelihood>,
     /// The format of thoughts whose seal has not come yet.
     format: String,
 }
@@ -60,6 +73,7 @@ impl Writer {
             images: 0,
             refused: false,
             letters: 0,
+            likely: Vec::new(),
         }
     }
 
@@ -88,6 +102,11 @@ impl Writer {
         self.scratch.extend_from_slice(&self.head);
         self.scratch.extend_from_slice(br#","choices":[{"index":0,"delta":"#);
         json::write_object(&mut self.scratch, write);
+        if !self.likely.is_empty() {
+            let tail = json::object(|object| likelihood::write(object, &std::mem::take(&mut self.likely)));
+            self.scratch.push(b',');
+            self.scratch.extend_from_slice(&tail[1..tail.len() - 1]);
+        }
         if self.stamp.flavor == Flavor::OpenRouter {
             // Its clients refuse a choice that does not say whether it ended.
             self.scratch.extend_from_slice(br#","finish_reason":null,"native_finish_reason":null"#);
@@ -98,7 +117,7 @@ impl Writer {
 
     fn begin(&mut self, block: u32, kind: &BlockKind, out: &mut BytesMut) {
         let begun = match kind {
-            BlockKind::Text => Kind::Text,
+            BlockKind::Text => Kind::Text { from: self.letters },
             BlockKind::Refusal => {
                 self.refused = true;
                 Kind::Refusal
@@ -149,13 +168,13 @@ impl Writer {
         let Some(found) = self.blocks.iter().rposition(|(id, _)| *id == block) else { return };
         let (id, mut kind) = self.blocks.swap_remove(found);
         match (&mut kind, delta) {
-            (Kind::Text, Delta::Text(text)) => {
+            (Kind::Text { .. }, Delta::Text(text)) => {
                 self.letters += text.chars().count() as u64;
                 self.delta(out, |object| object.field("content", text));
             }
-            (Kind::Text, Delta::Citation(citation)) => {
-                let end = self.letters;
-                self.delta(out, |object| citations::write_all(object, &[(&**citation, end)]));
+            (Kind::Text { from }, Delta::Citation(citation)) => {
+                let text = *from..self.letters;
+                self.delta(out, |object| citations::write_all(object, &[(&**citation, text)]));
             }
             (Kind::Refusal, Delta::Text(text)) => self.delta(out, |object| object.field("refusal", text)),
             (Kind::Thought { at, thought }, Delta::Text(text)) => self.think(*at, thought, text, out),
@@ -248,7 +267,7 @@ impl Writer {
         self.scratch.clear();
         self.scratch.extend_from_slice(&self.head);
         self.scratch.extend_from_slice(br#","choices":[{"index":0,"delta":{},"finish_reason":"#);
-        json::write_value(&mut self.scratch, write_finish(finish, self.calls > 0, self.refused));
+        json::write_value(&mut self.scratch, write_finish(finish, self.calls > 0, self.refused, self.stamp.flavor));
         if self.stamp.flavor == Flavor::OpenRouter {
             self.scratch.extend_from_slice(br#","native_finish_reason":"#);
             json::write_value(&mut self.scratch, &finish.raw);
@@ -316,6 +335,7 @@ impl EventWriter for Writer {
                 let problem = Problem { provider: self.stamp.provider.clone(), ..Problem::from((**fault).clone()) };
                 self.break_off(&problem, out);
             }
+            Event::Likely(tokens) => self.likely.extend_from_slice(tokens),
             Event::Tier(_) | Event::Unknown(_) => {}
         }
     }

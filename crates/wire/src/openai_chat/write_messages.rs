@@ -117,10 +117,6 @@ impl Writer<'_> {
         let mut turn = Turn::of(message, self.losses)?;
         let content = if turn.said.is_empty() { None } else { Some(self.content(turn.said.iter().copied())?) };
         let all = turn.thoughts.len();
-        if message.extra.from() != Some(HERE) && turn.is_empty() {
-            // What was left out was all of it.
-            return Ok(());
-        }
         turn.thoughts.retain(|(_, thought)| !self.is_foreign(thought.seal.as_ref()));
         if turn.thoughts.len() < all {
             self.losses.add("messages.reasoning", Why::Approximated);
@@ -129,6 +125,13 @@ impl Writer<'_> {
         let details = self.unchanged_details(message, &turn);
         if details.is_some() {
             spelled.retain(|field| field != "reasoning_details");
+        }
+        if spelled.is_empty() && details.is_none() {
+            turn.thoughts.clear();
+        }
+        if message.extra.from() != Some(HERE) && turn.is_empty() {
+            // What was left out was all of it.
+            return Ok(());
         }
         let vendor = self.profile.vendor.as_deref().unwrap_or(GOOGLE);
         self.message(|object| {

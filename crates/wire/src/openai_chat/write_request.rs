@@ -280,10 +280,26 @@ fn write_output(object: &mut Object<'_>, request: &ChatRequest, profile: &Profil
             });
         }),
     }
-    if !request.modalities.is_empty() {
-        object.field("modalities", &request.modalities);
-    }
+    write_modalities(object, request, losses);
     object.option("verbosity", request.verbosity.as_ref());
+}
+
+/// Sound needs a voice and a form here, which is bare samples, and comes with its words.
+fn write_modalities(object: &mut Object<'_>, request: &ChatRequest, losses: &mut Losses) {
+    if request.modalities.is_empty() {
+        return;
+    }
+    if request.extra.from() == Some(HERE) || !request.modalities.iter().any(|modality| modality == "audio") {
+        return object.field("modalities", &request.modalities);
+    }
+    if request.voice.is_none() {
+        losses.add("audio.voice", Why::Approximated);
+    }
+    object.field("modalities", &["text", "audio"]);
+    object.object("audio", |audio| {
+        audio.text("voice", request.voice.as_deref().unwrap_or("alloy"));
+        audio.text("format", "pcm16");
+    });
 }
 
 fn write_labels(object: &mut Object<'_>, request: &ChatRequest, profile: &Profile, losses: &mut Losses) {

@@ -55,7 +55,7 @@ fn write_choice(choice: &mut Object<'_>, text: &str, finish: Option<&Finish>, st
     match finish {
         // There are no tools here, so nothing can end by calling one.
         Some(finish) if finish.reason == Reason::ToolCalls => choice.text("finish_reason", "stop"),
-        Some(finish) => choice.field("finish_reason", write_finish(finish, false, false)),
+        Some(finish) => choice.field("finish_reason", write_finish(finish, false, false, stamp.flavor)),
         None => choice.field("finish_reason", &()),
     }
     // Where those who tell which stop sequence it was tell it, here as in chat.
@@ -123,7 +123,12 @@ impl EventWriter for Writer {
                     &Begun::default(),
                 ));
             }
-            Event::BlockStart { .. } | Event::BlockDelta { .. } | Event::BlockEnd { .. } | Event::Tier(_) | Event::Unknown(_) => {}
+            Event::BlockStart { .. }
+            | Event::BlockDelta { .. }
+            | Event::BlockEnd { .. }
+            | Event::Likely(_)
+            | Event::Tier(_)
+            | Event::Unknown(_) => {}
         }
     }
 }

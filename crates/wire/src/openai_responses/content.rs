@@ -134,16 +134,6 @@ fn at_url(url: String) -> Media {
     }
 }
 
-/// The type of an image, by how its base64 begins.
-pub(super) fn image_type(data: &str) -> &'static str {
-    match data {
-        _ if data.starts_with("/9j/") => "image/jpeg",
-        _ if data.starts_with("R0lGOD") => "image/gif",
-        _ if data.starts_with("UklGR") => "image/webp",
-        _ => "image/png",
-    }
-}
-
 fn read_annotations(raw: Option<&RawValue>) -> Result<Vec<Citation>, Malformed> {
     let Some(raw) = raw.filter(|raw| raw.get() != "null") else { return Ok(Vec::new()) };
     list(raw)?.into_iter().map(read_annotation).collect()
@@ -165,5 +155,6 @@ pub(super) fn read_annotation(raw: &RawValue) -> Result<Citation, Malformed> {
         start: start.filter(|_| is_place),
         end: end.filter(|_| is_place),
         raw: Some((DIALECT, raw.to_owned())),
+        ..Citation::default()
     })
 }

@@ -12,6 +12,7 @@ use super::content::{self, is_string};
 use crate::chat::{Hosted, Media, MediaSource, Part, PartBody, Thought, ToolCall};
 use crate::extra::Extra;
 use crate::fields::Fields;
+use crate::media::image_type;
 use crate::problem::Malformed;
 use crate::seal::{OPENAI, SealKind, Sealed};
 
@@ -187,7 +188,7 @@ fn read_hosted(kind: &str, raw: &RawValue, mut fields: Fields<'_>) -> Result<Vec
 fn generated_image(data: String, format: Option<String>, id: Option<String>) -> Media {
     let media_type = match format {
         Some(format) => format!("image/{format}"),
-        None => content::image_type(&data).to_owned(),
+        None => image_type(&data).to_owned(),
     };
     Media { id, ..Media::new(MediaSource::Base64(data), Some(media_type)) }
 }

@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use super::DIALECT;
-use super::content::image_type;
 use super::items::{CALL_SEAL, OF_MESSAGE};
 use super::write_content::{Side, write_own, write_piece};
 use super::write_input::write_thought_texts;
@@ -13,6 +12,7 @@ use crate::dialect::Flavor;
 use crate::extra::Extra;
 use crate::half::Stamp;
 use crate::json::{Object, write_array, write_object};
+use crate::media::image_type;
 use crate::problem::Problem;
 use crate::seal::{MARK, OPENAI, Sealed};
 

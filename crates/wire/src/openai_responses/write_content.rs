@@ -4,11 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::DIALECT;
-use super::content::image_type;
 use super::items::OF_MESSAGE;
 use crate::chat::{Citation, Media, MediaSource, Part, PartBody};
 use crate::extra::Extra;
 use crate::json::{Array, Object, write_object};
+use crate::media::image_type;
 use crate::problem::Unsupported;
 
 /// Who says it: the API names text differently for each side.

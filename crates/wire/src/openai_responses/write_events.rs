@@ -88,7 +88,7 @@ impl EventWriter for Writer {
             Event::Usage(usage) => self.usage.get_or_insert_with(Usage::default).merge((**usage).clone()),
             Event::End { finish, service_tier } => self.on_end(finish, service_tier.as_deref(), out),
             Event::Fault(fault) => self.on_fault(&Problem::from((**fault).clone()), out),
-            Event::Tier(_) | Event::Unknown(_) => {}
+            Event::Likely(_) | Event::Tier(_) | Event::Unknown(_) => {}
         }
     }
 }

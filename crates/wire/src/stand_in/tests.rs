@@ -12,7 +12,7 @@ use crate::prepare::{Prepared, Route, Source, prepare};
 fn sent(from: Dialect, to: Dialect, profile: &Profile, body: &Value) -> Result<(Value, Prepared), Problem> {
     let body = Frames::from(Bytes::from(body.to_string()));
     let outline = Outline::scan(&body).expect("JSON");
-    let route = Route { from, to, profile, edits: &Edits::default(), laid: &[], fitted: false };
+    let route = Route { from, to, profile, edits: &Edits::default(), laid: &[], fitted: false, lenient: false };
     let prepared = prepare(&route, &Head::default(), &Source::Bytes(&body, &outline))?;
     Ok((serde_json::from_slice(&prepared.body.join()).expect("JSON"), prepared))
 }

@@ -13,7 +13,11 @@ fn sent(from: Dialect, to: Dialect, body: &str) -> Result<Prepared, Problem> {
     let (profile, edits) = (Profile::default(), Edits::default());
     let outline = Outline::scan(&body).expect("JSON");
     let head = Head { path_model: Some("m"), ..Head::default() };
-    prepare(&Route { from, to, profile: &profile, edits: &edits, laid: &[], fitted: false }, &head, &Source::Bytes(&body, &outline))
+    prepare(
+        &Route { from, to, profile: &profile, edits: &edits, laid: &[], fitted: false, lenient: false },
+        &head,
+        &Source::Bytes(&body, &outline),
+    )
 }
 
 fn targets() -> impl Iterator<Item = Dialect> {

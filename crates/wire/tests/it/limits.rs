@@ -95,6 +95,11 @@ const MODALITIES: &[&str] = &[
     "rejected_prediction",
 ];
 
+/// Some source is a page.
+fn of_page(_: &Difference, was: &Meaning, _: &Meaning) -> bool {
+    list(was, "citation.url").is_some_and(|urls| !urls.iter().all(Value::is_null))
+}
+
 /// Every limit.
 pub(crate) const LIMITS: &[Limit] = &[
     billed(OpenAiChat),
@@ -134,6 +139,12 @@ pub(crate) const LIMITS: &[Limit] = &[
             let mixed = |urls: &[Value]| urls.iter().any(Value::is_null) && !urls.iter().all(Value::is_null);
             difference.change == Change::Changed && list(was, "citation.url").is_some_and(|urls| mixed(urls))
         },
+    },
+    Limit {
+        client: OpenAiChat,
+        fields: &["citation.span"],
+        reason: "in a stream sources come last: after a seal the reader takes them for those of a new text",
+        holds: |difference, was, _| difference.change == Change::Lost && was.contains_key("seals"),
     },
     // OpenAI legacy text completions.
     Limit {
@@ -249,7 +260,7 @@ pub(crate) const LIMITS: &[Limit] = &[
     Limit {
         client: Anthropic,
         fields: &["citation.url", "citation.title", "citation.cited_text", "citation.document"],
-        reason: "a citation names a page or one of the client's own documents by its index; a document of the provider's has no form",
+        reason: "a citation names a page or one of the client's own documents by its index; of a document of the provider's its id is not told, but for a title",
         holds: |_, was, _| list(was, "citation.url").is_none_or(|urls| urls.iter().any(Value::is_null)),
     },
     Limit { client: Anthropic, fields: &["cost"], reason: "`usage` has no price", holds: lost },
@@ -295,8 +306,8 @@ pub(crate) const LIMITS: &[Limit] = &[
     Limit {
         client: Anthropic,
         fields: &["citation.span"],
-        reason: "a citation stands in the block it applies to; it has no place within the answer's text",
-        holds: |difference, _, _| difference.change != Change::Invented,
+        reason: "a citation stands in the block it applies to, and is one of all of it",
+        holds: |_, _, _| true,
     },
     Limit {
         client: Anthropic,
@@ -345,7 +356,18 @@ pub(crate) const LIMITS: &[Limit] = &[
         reason: "`candidatesTokenCount` and `thoughtsTokenCount` are counted apart; a provider that counts more thoughts than output cannot be told so",
         holds: |difference, was, _| was.get("reasoning").and_then(Value::as_u64) > difference.was.as_u64(),
     },
-    Limit { client: Gemini, fields: &["media.transcript"], reason: "`inlineData` has no transcript", holds: lost },
+    Limit {
+        client: Gemini,
+        fields: &["citation.cited_text"],
+        reason: "a page's chunk has no place for what the page says",
+        holds: of_page,
+    },
+    Limit {
+        client: Gemini,
+        fields: &["media.transcript", "text"],
+        reason: "`inlineData` has no transcript; what is said in sound stands in a text part",
+        holds: |_, was, is| was.contains_key("media.transcript") && !is.contains_key("media.transcript"),
+    },
     Limit {
         client: Gemini,
         fields: &["refusal", "text", "finish"],

@@ -59,6 +59,7 @@ pub(crate) fn differences(was: &Meaning, is: &Meaning) -> Vec<Difference> {
 #[derive(Default)]
 struct Lists {
     text: String,
+    before: u64,
     reasoning: String,
     refusal: String,
     lists: BTreeMap<&'static str, Vec<Value>>,
@@ -76,7 +77,8 @@ impl Lists {
         self.add("citation.cited_text", json!(citation.cited_text));
         self.add("citation.document", json!(citation.document));
         // A place of no length is none.
-        let place = citation.end.filter(|end| *end > 0).map(|end| (citation.start, end));
+        let before = self.before;
+        let place = citation.end.filter(|end| *end > 0).map(|end| (citation.start.map(|start| before + start), before + end));
         self.add("citation.span", json!([place.and_then(|place| place.0), place.map(|place| place.1)]));
     }
 
@@ -96,6 +98,8 @@ impl Lists {
     fn part(&mut self, body: &PartBody, same: Option<Dialect>) {
         let seal = match body {
             PartBody::Text { text, citations } => {
+                // Formats cut an answer's text into parts as they like.
+                self.before = self.text.chars().count() as u64;
                 self.text.push_str(text);
                 citations.iter().for_each(|citation| self.citation(citation));
                 None

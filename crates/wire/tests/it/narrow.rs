@@ -22,7 +22,7 @@ fn sent(from: Dialect, to: Dialect, profile: &Profile, body: &Value) -> Sent {
     let body = Frames::from(Bytes::from(body.to_string()));
     let (outline, edits) = (Outline::scan(&body).expect("JSON"), Edits::default());
     let head = Head { path_model: Some("m"), ..Head::default() };
-    let route = Route { from, to, profile, edits: &edits, laid: &[], fitted: false };
+    let route = Route { from, to, profile, edits: &edits, laid: &[], fitted: false, lenient: false };
     let prepared = prepare(&route, &head, &Source::Bytes(&body, &outline)).expect("written");
     let body = serde_json::from_slice(&prepared.body.join()).expect("JSON");
     Sent { body, losses: prepared.losses.to_string(), memo: prepared.memo }

@@ -22,7 +22,7 @@ use crate::meaning;
 fn prepared(exchange: &Exchange, dialect: Dialect, body: &Frames, edits: &Edits) -> Result<Bytes, String> {
     let outline = Outline::scan(body).map_err(|malformed| malformed.to_string())?;
     let profile = Profile::default();
-    let route = Route { from: dialect, to: dialect, profile: &profile, edits, laid: &[], fitted: false };
+    let route = Route { from: dialect, to: dialect, profile: &profile, edits, laid: &[], fitted: false, lenient: false };
     let prepared = prepare(&route, &exchange.head(), &Source::Bytes(body, &outline)).map_err(|problem| problem.message)?;
     Ok(prepared.body.join())
 }

@@ -28,7 +28,8 @@ fn prepared(body: &[u8], profile: &Profile) -> Prepared {
     let body = Frames::from(body.to_vec());
     let outline = Outline::scan(&body).unwrap();
     let edits = Edits::default();
-    let route = Route { from: Dialect::Anthropic, to: Dialect::Anthropic, profile, edits: &edits, laid: &[], fitted: false };
+    let route =
+        Route { from: Dialect::Anthropic, to: Dialect::Anthropic, profile, edits: &edits, laid: &[], fitted: false, lenient: false };
     prepare(&route, &Head::default(), &Source::Bytes(&body, &outline)).unwrap()
 }
 
@@ -193,7 +194,7 @@ fn features_that_a_provider_refuses_are_left_out() {
         let outline = Outline::scan(&body).unwrap();
         let headers: http::HeaderMap = [(http::HeaderName::from_static("anthropic-beta"), betas.parse().unwrap())].into_iter().collect();
         let edits = Edits::default();
-        let route = Route { from, to: Dialect::Anthropic, profile: &profile, edits: &edits, laid: &[], fitted: false };
+        let route = Route { from, to: Dialect::Anthropic, profile: &profile, edits: &edits, laid: &[], fitted: false, lenient: false };
         let prepared = prepare(&route, &Head { headers: Some(&headers), ..Head::default() }, &Source::Bytes(&body, &outline)).unwrap();
         (prepared.headers.first().map(|(_, names)| names.clone()), prepared.losses.to_string())
     };

@@ -326,3 +326,21 @@ fn a_medium_without_a_type_is_refused_for_what_it_is() {
     assert!(why(MediaSource::Url("s3://bucket/key".to_owned())).contains("must be told the type of the image"));
     assert!(!why(MediaSource::Base64("AAAA".to_owned())).contains("unknown"));
 }
+
+/// An answer can do without a search beside functions, unless it is insisted on.
+#[test]
+fn a_search_beside_functions_is_left_out_and_told() {
+    let search = || {
+        let (kind, raw) = ("web_search_20250305".to_owned(), raw(r#"{"type":"web_search_20250305","name":"web_search"}"#));
+        Tool::Hosted(Hosted { from: Dialect::Anthropic, kind, id: None, raw: raw.expect("JSON") })
+    };
+    let mut request = ask("hi");
+    request.tools = vec![search(), tool("f")];
+    let (body, written) = write(&request, &claude());
+    assert_eq!(body["toolConfig"]["tools"].as_array().map(Vec::len), Some(1));
+    assert_eq!(written.losses.to_string(), "tools.web_search_20250305");
+    request.tool_choice = Some(ToolChoice::Tool("web_search".to_owned()));
+    assert!(Bedrock.write_request(&request, &claude()).is_err());
+    request.tools = vec![search()];
+    assert!(Bedrock.write_request(&request, &claude()).is_err());
+}

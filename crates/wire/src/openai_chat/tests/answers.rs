@@ -46,7 +46,7 @@ fn meaning(reply: &ChatReply) -> Value {
     let usage = reply.usage.as_ref().map(|usage| (usage.counts().to_vec(), usage.cost.clone()));
     json!({"id": reply.id, "model": reply.model, "created": reply.created, "text": text, "refusal": refusal, "calls": calls, "media": media,
         "sources": sources, "thoughts": thoughts, "seals": seals, "usage": usage,
-        "finish": crate::openai_chat::finish::write_finish(&reply.finish, !calls.is_empty(), !refusal.is_empty()), "tier": reply.service_tier})
+        "finish": crate::openai_chat::finish::write_finish(&reply.finish, !calls.is_empty(), !refusal.is_empty(), Flavor::OpenRouter), "tier": reply.service_tier})
 }
 
 fn everything() -> ChatReply {

@@ -14,7 +14,7 @@ use crate::reply::ChatReply;
 fn sent(body: &Value, fitted: bool, profile: &Profile) -> (Value, String) {
     let body = Frames::from(bytes::Bytes::from(body.to_string()));
     let (outline, edits) = (Outline::scan(&body).unwrap(), Edits::default());
-    let route = Route { from: Dialect::OpenAiChat, to: Dialect::OpenAiChat, profile, edits: &edits, laid: &[], fitted };
+    let route = Route { from: Dialect::OpenAiChat, to: Dialect::OpenAiChat, profile, edits: &edits, laid: &[], fitted, lenient: false };
     let prepared = prepare(&route, &Head::default(), &Source::Bytes(&body, &outline)).unwrap();
     (serde_json::from_slice(&prepared.body.join()).unwrap(), prepared.losses.to_string())
 }
@@ -101,7 +101,15 @@ fn marks_for_caches_go_where_they_are_taken() {
     let talk = r#"{"model":"m", "messages":[{"role":"user","content":"\"cache_control\""}]}"#;
     let frames = Frames::from(bytes::Bytes::from_static(talk.as_bytes()));
     let (outline, edits, profile) = (Outline::scan(&frames).unwrap(), Edits::default(), plain());
-    let route = Route { from: Dialect::OpenAiChat, to: Dialect::OpenAiChat, profile: &profile, edits: &edits, laid: &[], fitted: true };
+    let route = Route {
+        from: Dialect::OpenAiChat,
+        to: Dialect::OpenAiChat,
+        profile: &profile,
+        edits: &edits,
+        laid: &[],
+        fitted: true,
+        lenient: false,
+    };
     let passed = prepare(&route, &Head::default(), &Source::Bytes(&frames, &outline)).unwrap();
     assert_eq!(passed.body.join(), talk.as_bytes());
 }

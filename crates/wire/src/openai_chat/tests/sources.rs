@@ -23,7 +23,7 @@ fn annotations_are_pages_with_their_places() {
         json!({"type": "url_citation", "url_citation": place})
     };
     let (pages, others) = (
-        json!([page("https://a.example", 10, 10), page("https://b.example", 0, 3)]),
+        json!([page("https://a.example", 10, 10), page("https://b.example", 7, 10)]),
         json!([{"type": "file_citation", "file_citation": {"file_id": "doc_1"}}]),
     );
     let whole: Value = serde_json::from_slice(&OpenAiChat.write_reply(&reply, &Stamp::default())).expect("JSON");

@@ -166,7 +166,15 @@ fn seals_of_other_vendors_come_back_to_them() {
     // No provider of this format knows these seals, so they do not pass even where the formats agree.
     let frames: Frames = body.to_string().into_bytes().into();
     let outline = Outline::scan(&frames).expect("JSON");
-    let route = Route { from: DIALECT, to: DIALECT, profile: &Profile::default(), edits: &Edits::default(), laid: &[], fitted: false };
+    let route = Route {
+        from: DIALECT,
+        to: DIALECT,
+        profile: &Profile::default(),
+        edits: &Edits::default(),
+        laid: &[],
+        fitted: false,
+        lenient: false,
+    };
     let prepared = prepare(&route, &Head::default(), &Source::Bytes(&frames, &outline)).expect("expressible");
     let sent = String::from_utf8(prepared.body.join().to_vec()).expect("text");
     assert!(!sent.contains("swb1.") && sent.contains("function_call_output"), "{sent}");
