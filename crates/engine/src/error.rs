@@ -196,6 +196,15 @@ impl Error {
         Self { maybe_billed: true, ..Self::new(problem, Origin::Provider, Retry::Next) }.of(Failure::Empty)
     }
 
+    /// An answer without any content, which the provider says it failed to make: `said` is its word for it.
+    pub fn unmade(said: Option<&str>) -> Self {
+        let mut error = Self::empty();
+        if let Some(said) = said {
+            error.problem.message = format!("the provider ended the answer with `{said}`");
+        }
+        error
+    }
+
     /// The provider's filter cut the answer, which is billed all the same.
     pub fn filtered() -> Self {
         let problem = Problem::new(Kind::Filtered, "the provider's content filter cut the answer").with_code("content_filter");

@@ -175,8 +175,9 @@ impl Exchange<'_> {
             return Err((Error::filtered(), stream.into_meter()));
         }
         if stream.is_empty() {
-            if !self.accept_empty {
-                return Err((Error::empty(), stream.into_meter()));
+            let unmade = stream.meter().unmade();
+            if unmade.is_some() || !self.accept_empty {
+                return Err((unmade.unwrap_or_else(Error::empty), stream.into_meter()));
             }
             stream.meter().blame(Failure::Empty);
             headers.insert(EMPTY, HeaderValue::from_static("1"));
@@ -240,9 +241,10 @@ impl Exchange<'_> {
         if !is_empty(reading.finish.reason, reading.usage.as_ref()) || !has_no_content(&reading) {
             return Ok(reading);
         }
-        if !self.accept_empty {
+        let unmade = (reading.finish.reason == Reason::Error).then(|| Error::unmade(reading.finish.raw.as_deref()));
+        if unmade.is_some() || !self.accept_empty {
             reading.usage.into_iter().for_each(|usage| meter.usage(usage));
-            return Err(Error::empty());
+            return Err(unmade.unwrap_or_else(Error::empty));
         }
         meter.blame(Failure::Empty);
         headers.insert(EMPTY, HeaderValue::from_static("1"));

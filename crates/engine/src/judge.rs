@@ -56,8 +56,12 @@ pub(crate) fn reported(fault: Fault, target: &Deployment) -> Error {
 }
 
 /// Whether an answer that ended so, and took so much, may hold nothing at all. One that a filter, a limit or a stop sequence ended
-/// early is not meant.
+/// early is not meant. What the provider threw away itself (a call that it could not read, say) was generated all the same.
 pub(crate) fn is_empty(reason: Reason, usage: Option<&Usage>) -> bool {
     let generated = usage.and_then(|usage| usage.output).unwrap_or(0);
-    matches!(reason, Reason::Stop | Reason::Other | Reason::Error) && generated == 0
+    match reason {
+        Reason::Error => true,
+        Reason::Stop | Reason::Other => generated == 0,
+        _ => false,
+    }
 }

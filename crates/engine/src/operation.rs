@@ -67,6 +67,9 @@ pub async fn chat_tokens(body: Vec<u8>) -> Option<u64> {
     tokio::task::spawn_blocking(move || estimate::tokens(&request)).await.ok().flatten()
 }
 
+/// Says of an answer that its counts are the gateway's and not the provider's.
+const ESTIMATED: HeaderName = HeaderName::from_static("x-switchboard-estimated");
+
 /// What a call ends in.
 enum Product {
     /// A whole answer, as JSON unless its headers say otherwise.

@@ -7,6 +7,7 @@ use switchboard_wire::reply::{Reason, Usage};
 use super::{Attempt, Meter};
 use crate::catalog::PicoUsd;
 use crate::deployment::Deployment;
+use crate::error::Error;
 
 impl Meter {
     /// The next attempt is made with a key of the caller's, or (none) with the gateway's; whether what it costs counts in budgets.
@@ -17,6 +18,12 @@ impl Meter {
     /// Why the answer ended, and what it took.
     pub fn finish(&self) -> (Option<Reason>, Option<&Usage>) {
         self.0.record.as_ref().map_or((None, None), |record| (record.finish, record.usage.as_ref()))
+    }
+
+    /// The failure that it is, where the provider says that it failed to make the answer.
+    pub(crate) fn unmade(&self) -> Option<Error> {
+        let record = self.0.record.as_ref().filter(|record| record.finish == Some(Reason::Error))?;
+        Some(Error::unmade(record.native_finish.as_deref()))
     }
 
     /// Requests sent to providers so far.

@@ -1,21 +1,18 @@
 //! Counting tokens: by the provider where it can, else by estimate.
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderValue};
 use switchboard_wire::outline::{Edits, Outline};
 use switchboard_wire::prepare::{self, Source};
 use switchboard_wire::problem::{Kind, Problem};
 use switchboard_wire::{Dialect, count};
 
-use super::{Product, Step, estimate};
+use super::{ESTIMATED, Product, Step, estimate};
 use crate::control;
 use crate::deployment::Reach;
 use crate::error::Error;
 use crate::health::Failure;
 use crate::meter::Meter;
-
-/// Marks a count that no provider made.
-const ESTIMATED: HeaderName = HeaderName::from_static("x-switchboard-estimated");
 
 pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, Error> {
     let client = step.call.door.dialect;
@@ -59,7 +56,15 @@ fn translated(step: &Step<'_>, reach: &Reach, dialect: Dialect) -> Result<Option
     if let Some(key) = dialect.outbound().and_then(|outbound| outbound.model_key()) {
         edits.set.push((key.to_owned(), serde_json::Value::from(reach.model.as_str()).to_string()));
     }
-    let route = prepare::Route { from: client, to: dialect, profile: &step.target.profile, edits: &edits, laid: &[], fitted: false };
+    let route = prepare::Route {
+        from: client,
+        to: dialect,
+        profile: &step.target.profile,
+        edits: &edits,
+        laid: &[],
+        fitted: false,
+        lenient: false,
+    };
     match prepare::prepare(&route, &step.call.head(), &Source::Bytes(&chat, &outline)) {
         Ok(prepared) => Ok(Some(count::wrap(dialect, &prepared.body.join(), &reach.model).map_err(Problem::from)?.into())),
         Err(problem) if problem.kind == Kind::Unsupported => Ok(None),

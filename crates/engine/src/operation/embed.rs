@@ -1,15 +1,16 @@
 //! Embeddings.
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use switchboard_wire::Dialect;
 use switchboard_wire::control::is_steering;
 use switchboard_wire::embed::{EmbedReply, EmbedRequest, Encoding, Shape};
 use switchboard_wire::outline::Edits;
 use switchboard_wire::problem::{Fault, Kind, Problem};
 use switchboard_wire::rename;
+use switchboard_wire::reply::Usage;
 
-use super::{Product, Step, abreast, spoken, untaken};
+use super::{ESTIMATED, Product, Step, abreast, spoken, untaken};
 use crate::control;
 use crate::deployment::Reach;
 use crate::error::Error;
@@ -41,11 +42,17 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
     let laid = step.laid(reach, &mut written.losses);
     let mut told = HeaderMap::new();
     step.losses(&written.losses, &mut told, meter)?;
-    let (mut headers, reply) = ask(step, reach, (shape, written.bodies, &laid), meter).await?;
+    let (mut headers, mut reply) = ask(step, reach, (shape, written.bodies, &laid), meter).await?;
     headers.extend(told);
     check(step, &request, &reply)?;
-    if let Some(usage) = reply.usage.clone() {
-        meter.usage(usage);
+    match &reply.usage {
+        Some(usage) => meter.usage(usage.clone()),
+        // OpenAI's clients require it: what is charged, marked as what it is.
+        None if door == Shape::OpenAi => {
+            reply.usage = meter.estimate().map(|usage| Usage { input: usage.input, ..Usage::default() });
+            headers.extend(reply.usage.is_some().then_some((ESTIMATED, HeaderValue::from_static("1"))));
+        }
+        None => {}
     }
     Ok(Product::Whole(headers, door.write_reply(&reply, request.encoding, &step.call.model).into()))
 }
