@@ -131,6 +131,22 @@ fn models(app: &App, patterns: bool) -> Vec<Listed> {
     list
 }
 
+/// A model for examples that anybody may read: the first for chats that the configuration names, else the first that a pattern stands
+/// for. What is a team's is not told.
+pub(crate) fn example(app: &App) -> Option<String> {
+    let config = app.config();
+    let mut list = models(app, false);
+    list.retain(|listed| listed.mode().is_none_or(|mode| matches!(mode, "chat" | "responses")));
+    let is_listed = |name: &str| list.iter().any(|listed| listed.name == name);
+    let mut named = config.deployments.iter().filter(|deployment| {
+        let said = |key: &str| deployment.model_info.written.get(key).and_then(Value::as_str);
+        said("team_id").is_none() && said("mode").is_none_or(|mode| matches!(mode, "chat" | "responses"))
+    });
+    let named = named.find(|deployment| is_listed(&deployment.model_name)).map(|deployment| deployment.model_name.clone());
+    let configured = |name: &str| config.deployments.iter().any(|deployment| deployment.model_name == name);
+    named.or_else(|| list.into_iter().map(|listed| listed.name).filter(|name| !configured(name)).min())
+}
+
 /// The name by which callers reach a model of the catalog through a pattern; none when the pattern does not lead to it.
 pub(crate) fn standing_for(pattern: &str, deployment: &Deployment, card: &ModelCard) -> Option<String> {
     let (prefix, suffix) = pattern.split_once('*').unwrap_or((pattern, ""));

@@ -15,8 +15,9 @@ use switchboard_engine::figures;
 use switchboard_engine::wire::problem::Problem;
 
 use crate::app::{Acceptor, App};
+use crate::fleet::DEMO;
 use crate::health;
-use crate::models::{document, written};
+use crate::models::{self, document, written};
 use crate::router::{Page, rows};
 
 const STYLE: &str = include_str!("page/style.css");
@@ -38,7 +39,7 @@ const SAFETY: [(&str, &str); 6] = [
 /// A page that needs no key.
 pub(crate) fn open(page: Page, app: &App, parts: &request::Parts) -> Response<AnswerBody> {
     match page {
-        Page::Home => html(home::render(&base(app, parts))),
+        Page::Home => html(home::render(&base(app, parts), models::example(app).as_deref().unwrap_or(DEMO))),
         Page::Docs => html(docs::render(&base(app, parts))),
         Page::Style => style(),
         Page::OpenApi => written(crate::openapi::bytes(&app.config().general.root_path)),

@@ -4,7 +4,7 @@ use super::html::{escape, page};
 
 const CONTENT: &str = include_str!("home.html");
 
-/// The page of a gateway that clients reach at that URL.
-pub(super) fn render(base: &str) -> String {
-    page("Switchboard", &CONTENT.replace("{base}", &escape(base)))
+/// The page of a gateway that clients reach at that URL, with examples that ask that model.
+pub(super) fn render(base: &str, model: &str) -> String {
+    page("Switchboard", &CONTENT.replace("{base}", &escape(base)).replace("{model}", &escape(model)))
 }

@@ -103,5 +103,7 @@ mod stored_models;
 mod stored_settings;
 mod tidy;
 mod tooled;
+mod told;
+mod unmade;
 mod upstream;
 mod verifying;

@@ -1,0 +1,63 @@
+//! What is told where a provider says or takes less than a client expects.
+
+use serde_json::{Value, json};
+
+use crate::app::TestApp;
+use crate::managed::{MASTER, with};
+use crate::upstream::Upstream;
+
+/// Google's embeddings come without counts, which OpenAI's clients require: what is charged is told, as what it is.
+#[test]
+fn counts_that_no_provider_made_are_marked() {
+    let upstream = Upstream::start();
+    let at = upstream.url();
+    let yaml =
+        format!("  - {{model_name: vectors, litellm_params: {{model: gemini/gemini-embedding-001, api_base: '{at}/told', api_key: k}}}}\n");
+    with(&yaml, |gateway| {
+        let embed = |answer: &Value| {
+            let reply = gateway.as_key(MASTER, "POST", "/v1/embeddings", &json!({"model": "vectors", "input": answer.to_string()}));
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            reply
+        };
+        let silent = embed(&json!({"embeddings": [{"values": [0.5]}]}));
+        let usage = silent.json()["usage"].clone();
+        assert!(usage["prompt_tokens"].as_u64().is_some_and(|count| count > 0), "{usage}");
+        assert_eq!((&usage["prompt_tokens"], silent.header("x-switchboard-estimated")), (&usage["total_tokens"], "1"));
+        let counted = embed(&json!({"embeddings": [{"values": [0.5]}], "usageMetadata": {"promptTokenCount": 7}}));
+        assert_eq!((&counted.json()["usage"]["prompt_tokens"], counted.header("x-switchboard-estimated")), (&json!(7), ""));
+    });
+}
+
+/// What goes beyond one answer is refused where the provider has none of it, or left out and told (`drop_params`).
+#[test]
+fn what_a_provider_has_not_is_left_out_where_that_is_wanted() {
+    let upstream = Upstream::start();
+    let at = upstream.url();
+    let yaml = format!("  - {{model_name: claude, litellm_params: {{model: anthropic/claude-x, api_base: '{at}/good', api_key: k}}}}\n");
+    with(&yaml, |gateway| {
+        let ask = |more: &Value| {
+            let mut body = json!({"model": "claude", "n": 2, "logprobs": true, "messages": [{"role": "user", "content": "hi"}]});
+            body.as_object_mut().expect("fields").extend(more.as_object().cloned().expect("fields"));
+            gateway.as_key(MASTER, "POST", "/v1/chat/completions", &body)
+        };
+        assert_eq!(ask(&json!({})).status, 400);
+        let reply = ask(&json!({"drop_params": true}));
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let dropped = reply.header("x-switchboard-dropped");
+        assert!(["n", "logprobs"].iter().all(|field| dropped.split(", ").any(|name| name == *field)), "{dropped}");
+    });
+}
+
+/// The page's examples ask a model that is there.
+#[test]
+fn the_first_page_names_a_model_that_is_served() {
+    let page = |models: &str| TestApp::of(models).get("/").text().to_owned();
+    let entry =
+        |name: &str, more: &str| format!("  - {{model_name: {name}, litellm_params: {{model: openai/gpt-4o, api_key: k}}{more}}}\n");
+    let sound = entry("voice", ", model_info: {mode: audio_speech}");
+    let team = entry("theirs", ", model_info: {team_id: t}");
+    let text = page(&format!("model_list:\n{sound}{team}{}{}", entry("zebra", ""), entry("ant", "")));
+    assert_eq!((text.matches("zebra").count(), text.contains("demo/echo"), text.contains("{model}")), (5, false, false), "{text}");
+    assert!(!text.contains("theirs") && !text.contains("voice"));
+    assert!(page("").contains("demo/echo"));
+}
