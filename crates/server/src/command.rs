@@ -125,7 +125,10 @@ pub fn run() -> ExitCode {
         Command::Plan(plan) => plan.run(&environment),
         Command::Apply(apply) => apply.run(&environment),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "switchboard", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "switchboard", &mut script);
+            // A reader that has enough leaves.
+            let _ = std::io::stdout().write_all(&script);
             Ok(ExitCode::SUCCESS)
         }
         Command::Version => {

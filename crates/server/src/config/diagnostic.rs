@@ -194,7 +194,7 @@ impl fmt::Display for Diagnostics {
 }
 
 /// The candidate a writer most likely meant, if one is close enough to be worth saying.
-pub(super) fn closest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let longest = wanted.chars().count();
     let reach = match longest {
         0..=3 => 1,

@@ -23,6 +23,7 @@ mod tests;
 mod watch;
 pub mod yaml;
 
+pub(crate) use diagnostic::closest;
 pub use diagnostic::{Diagnostic, Diagnostics, Location, Severity};
 pub use elsewhere::Elsewhere;
 pub(crate) use elsewhere::holds_secret;

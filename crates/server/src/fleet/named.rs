@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use switchboard_engine::catalog::{Catalog, Found, Provider};
 use switchboard_engine::wire::Dialect;
 
+use crate::config::closest;
 use crate::config::resolved::{Connection, Deployment as Configured};
 
 /// The provider and the model behind its prefix; a bare name is one the catalog knows, else OpenAI's. An error where nobody here knows whom
@@ -43,9 +44,13 @@ pub fn split<'a>(catalog: &Catalog, configured: &'a Configured) -> Result<(Strin
 pub(super) fn unknown(catalog: &Catalog, name: &str) -> String {
     match catalog.unreachable(name) {
         Some(why) => format!("the provider `{name}` is not reached: {why}"),
-        None => format!(
-            "there is no provider `{name}`; `switchboard models --providers` lists them; one that speaks OpenAI's API is `openai/…` with an `api_base`"
-        ),
+        None => {
+            let guess = closest(name, catalog.providers().map(|row| row.id.as_str()));
+            let guess = guess.map(|guess| format!("; did you mean `{guess}`?")).unwrap_or_default();
+            format!(
+                "there is no provider `{name}`{guess}; `switchboard models --providers` lists them; one that speaks OpenAI's API is `openai/…` with an `api_base`"
+            )
+        }
     }
 }
 

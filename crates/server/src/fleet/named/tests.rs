@@ -165,3 +165,9 @@ fn machines_of_ones_own_are_asked_below_their_root() {
         assert_eq!(url.as_deref(), Ok("tgi:8080/v1/chat/completions"), "{base}");
     }
 }
+
+#[test]
+fn a_prefix_that_is_misspelt_is_guessed() {
+    let why = goes("{model: opneai/gpt-4o}").expect_err("nobody's");
+    assert!(why.starts_with("there is no provider `opneai`; did you mean `openai`?"), "{why}");
+}
