@@ -30,6 +30,7 @@
 //! A stream ends with `message_stop` and in no other way; a second answer begun amid the first is a fault.
 
 pub(crate) mod beta;
+pub(crate) mod client_tool;
 mod count_tokens;
 mod error;
 mod fit;

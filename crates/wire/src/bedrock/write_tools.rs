@@ -3,6 +3,7 @@
 use super::HERE;
 use super::pen::{Family, Pen};
 use crate::anthropic::beta::own_tool;
+use crate::anthropic::client_tool;
 use crate::chat::{ChatRequest, Function, Hosted, OutputFormat, PartBody, Tool, ToolChoice};
 use crate::dialect::Dialect;
 use crate::json;
@@ -161,6 +162,8 @@ fn write_hosted(specs: &mut Vec<Vec<u8>>, pen: &mut Pen<'_>, hosted: &Hosted, at
     } else if pen.family == Family::Claude && hosted.kind.starts_with("tool_search_tool_") {
         // Converse has no search among tools; without it all are offered.
         pen.losses.dropped(format!("tools.{at}"));
+    } else if let Some(function) = client_tool::function(hosted) {
+        write_function(specs, pen, &function);
     } else {
         pen.refused.add(&format!("tools.{at}"), &format!("this provider does not run the tool `{}`", hosted.kind));
     }

@@ -2,7 +2,7 @@
 //!
 //! Whatever the *client* runs can be told as a function, and a call of that function is a call of the tool: [`read_reply`] and
 //! [`event_reader`] turn it back. A tool that takes free text becomes a function with one text, its grammar told in its description; the
-//! tools of a namespace become functions whose names begin with it. What only its own *provider* runs is left out and told, where other
+//! tools of a namespace become functions whose names begin with it, and Anthropic's shell and editor the functions they are. What only its own *provider* runs is left out and told, where other
 //! tools remain and nobody insists on it; all the rest is for the target's writer to say or to refuse.
 
 mod back;
@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 pub use back::{event_reader, read_reply};
 
+use crate::anthropic::client_tool;
 use crate::chat::{ChatRequest, Function, Hosted, PartBody, Tool, ToolCall, ToolChoice};
 use crate::dialect::Dialect;
 use crate::fields::Fields;
@@ -49,7 +50,7 @@ pub(crate) fn told(request: &ChatRequest, to: Dialect, profile: &Profile) -> Res
     let is_told = |tool: &Tool| match tool {
         Tool::Function(_) => false,
         Tool::Custom { .. } => !target.takes_text(),
-        Tool::Hosted(hosted) => target.is_told(hosted) || target.may_leave_out(hosted, true),
+        Tool::Hosted(hosted) => target.is_told(hosted) || target.may_leave_out(hosted, true) || target.function(hosted).is_some(),
     };
     let is_foreign = |call: &ToolCall| call.custom && !target.takes_text() || call.namespace.is_some() && to != RESPONSES;
     let mut parts = request.messages.iter().flat_map(|message| &message.parts);
@@ -91,6 +92,11 @@ impl Target<'_> {
     fn is_told(self, hosted: &Hosted) -> bool {
         let kinds = ["namespace", "tool_search_call", "tool_search_output", "additional_tools"];
         hosted.from == RESPONSES && self.to != RESPONSES && kinds.contains(&hosted.kind.as_str())
+    }
+
+    /// The function that a tool of the client's is there. Bedrock's writer knows which of its models have such tools themselves.
+    fn function(self, hosted: &Hosted) -> Option<Function> {
+        if matches!(self.to, Dialect::Anthropic | Dialect::Bedrock) { None } else { client_tool::function(hosted) }
     }
 
     /// Whether an answer can do without that tool; `beside`: beside functions.
@@ -155,7 +161,11 @@ impl Teller<'_> {
                     self.tools.push(Tool::Function(with_text(name, description, format.as_deref())));
                 }
                 Tool::Hosted(hosted) if self.target.is_told(&hosted) => self.offer_within(&hosted.raw)?,
-                tool => self.tools.push(tool),
+                Tool::Hosted(hosted) => {
+                    let function = self.target.function(&hosted).map(Tool::Function);
+                    self.tools.push(function.unwrap_or(Tool::Hosted(hosted)));
+                }
+                tool @ Tool::Custom { .. } => self.tools.push(tool),
             }
         }
         Ok(())

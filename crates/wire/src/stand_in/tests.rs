@@ -227,3 +227,37 @@ fn streamed_calls_come_back_as_calls_of_the_tools() {
         .collect();
     assert!(custom && said == ["a\nb"], "{events:?}");
 }
+
+/// Claude's shell and editor are run by the client, whoever calls them.
+#[test]
+fn tools_that_claudes_clients_run_are_functions_elsewhere() {
+    let tools = json!([
+        {"type": "bash_20250124", "name": "bash"},
+        {"type": "text_editor_20250728", "name": "str_replace_based_edit_tool", "max_characters": 9},
+        {"type": "text_editor_20250124", "name": "str_replace_editor"},
+        {"type": "memory_20250818", "name": "memory"},
+    ]);
+    let turns = json!([
+        {"role": "user", "content": "List."},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "bash", "input": {"command": "ls"}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "a"}]},
+    ]);
+    let body = json!({"model": "m", "max_tokens": 9, "messages": turns, "tools": tools, "tool_choice": {"type": "tool", "name": "bash"}});
+    let (chat, prepared) = sent(Dialect::Anthropic, Dialect::OpenAiChat, &Profile::default(), &body).expect("told");
+    let named: Vec<&Value> = chat["tools"].as_array().expect("tools").iter().map(|tool| &tool["function"]["name"]).collect();
+    assert_eq!(named, ["bash", "str_replace_based_edit_tool", "str_replace_editor", "memory"]);
+    let parameters = |at: usize| &chat["tools"][at]["function"]["parameters"];
+    assert_eq!((&parameters(0)["type"], parameters(0)["properties"]["command"]["type"].as_str()), (&json!("object"), Some("string")));
+    assert_eq!(parameters(1)["properties"]["command"]["enum"], json!(["view", "create", "str_replace", "insert"]));
+    assert!(parameters(1)["properties"]["insert_text"].is_object() && parameters(2)["properties"].get("insert_text").is_none());
+    assert_eq!((&chat["tool_choice"]["function"]["name"], prepared.losses.to_string()), (&json!("bash"), String::new()));
+    for to in [Dialect::OpenAiResponses, Dialect::Gemini, Dialect::Bedrock, Dialect::Cohere, Dialect::Ollama] {
+        let (sent, _) = sent(Dialect::Anthropic, to, &Profile::default(), &body).unwrap_or_else(|problem| panic!("{to}: {problem:?}"));
+        assert!(sent.to_string().contains("Runs a command in a shell"), "{to}: {sent}");
+    }
+    let (own, _) = sent(Dialect::Anthropic, Dialect::Anthropic, &Profile::default(), &body).expect("passed");
+    assert_eq!(own["tools"], tools);
+    let computer = json!([{"type": "computer_20250124", "name": "computer", "display_width_px": 9, "display_height_px": 9}]);
+    let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "tools": computer});
+    assert!(sent(Dialect::Anthropic, Dialect::OpenAiChat, &Profile::default(), &body).is_err());
+}
