@@ -46,6 +46,8 @@ pub(super) struct Journey {
     pub(super) depth: Depth,
     pub(super) failures: Failures,
     stopped: bool,
+    /// The latest failure is a refusal that a policy wants repeated.
+    insists: bool,
     over: bool,
     accept_empty: bool,
     is_fallback: bool,
@@ -105,6 +107,7 @@ impl Journey {
             depth: Depth::default(),
             failures: Failures::default(),
             stopped: false,
+            insists: false,
             over: false,
             accept_empty: false,
             is_fallback: false,
@@ -258,7 +261,7 @@ impl Journey {
     /// that are known to be answering others.
     fn next_round(&mut self, attempts: &Attempts<'_>, plan: &Plan, now: Instant) -> Option<Turn> {
         let last = self.last.as_ref()?;
-        if self.repeats.is_some_and(|_| !step::is_repeated(last.failure)) {
+        if self.repeats.is_some() && !step::is_repeated(last.failure) && !self.insists {
             return None;
         }
         let mut order: Vec<(u32, Duration, usize)> = Vec::new();
@@ -340,11 +343,11 @@ impl Journey {
     }
 
     /// Whether an attempt there is no repetition: the first one of a deeper `order`, or the first one at a target that is asked in any
-    /// case. Where nobody has said how often to repeat, all are alike.
+    /// case where somebody has said how often to repeat.
     fn is_free(&self, plan: &Plan, at: usize) -> bool {
         let untried = || self.places.get(at).is_none_or(|place| place.tried == 0);
         let exhaustive = || plan.exhaustive && self.made > 0 && self.made < MOST_PROVEN && untried();
-        self.repeats.is_some() && (self.depth.is_above(&plan.targets[at]) || exhaustive())
+        self.depth.is_above(&plan.targets[at]) || self.repeats.is_some() && exhaustive()
     }
 
     fn take(&mut self, plan: &Plan, (at, pause): (usize, Duration), ticket: Ticket, retrying: Option<Retrying>) -> Turn {
@@ -370,10 +373,14 @@ impl Journey {
         let step = step::after(&error);
         let alone = self.cursor >= plan.targets.len() && plan.fallbacks.is_empty() && !self.is_fallback;
         let first_again = self.places.iter().all(|place| place.tried == 0);
+        let allowed = self.allowed(attempts, plan, &error);
+        let left = allowed.is_some_and(|allowed| self.made <= allowed + self.depth.free());
+        self.insists = left && error.origin == Origin::Provider && matches!(error.failure, Failure::Request | Failure::ContentPolicy);
+        let refuses = error.retry == Retry::Never && !self.insists;
         let place = self.place(at);
         place.tried += 1;
         place.due = error.problem.retry_after.map(|hint| clock::now() + hint.min(LONGEST));
-        place.struck |= step == Step::Strike || matches!(error.retry, Retry::Never);
+        place.struck |= step == Step::Strike || refuses;
         // A key of the caller's own that is refused once is refused again.
         let refused = target.own.is_some() && own::is_of_key(error.failure);
         place.unable |= refused || matches!(error.failure, Failure::Unsupported | Failure::Own | Failure::TooLarge);
@@ -390,14 +397,15 @@ impl Journey {
             },
         };
         // What is wrong with the request for one `order` may not be wrong for a deeper one.
-        let stops = step == Step::Stop && !(error.origin == Origin::Provider && self.depth.close(&plan.targets));
+        let goes_on = self.insists || error.origin == Origin::Provider && self.depth.close(&plan.targets);
+        let stops = step == Step::Stop && !goes_on;
         self.stopped = stops || overrides.is_some_and(|overrides| !step::goes_on(overrides, &error));
         if again {
             self.again = self.pause_for(attempts, plan, rule.map(|rule| rule.delay), &error).map(|pause| (at, pause));
             self.stopped = false;
             // What one target is allowed beside the first request does not count against the others.
             self.most += u32::from(rule.is_some());
-        } else if let Some(allowed) = self.allowed(attempts, plan, &error) {
+        } else if let Some(allowed) = allowed {
             // LiteLLM counts by class: a class may be worth more repetitions, or fewer, or some where there would be none.
             self.most = allowed + 1;
             self.repeats.get_or_insert(allowed);

@@ -241,6 +241,31 @@ fn a_prompt_too_long_for_one_order_may_fit_a_deeper_one() {
 }
 
 #[test]
+fn a_deeper_order_is_asked_however_many_have_failed_before() {
+    let upstream = Upstream::start();
+    let first: String = ["a", "b", "c", "d", "e", "f"].map(|id| entry(&upstream, ("m", id, "bad"), ", order: 1")).concat();
+    let models = first + &entry(&upstream, ("m", "deep", "bad"), ", order: 2") + &entry(&upstream, ("m", "last", "good"), ", order: 3");
+    let app = TestApp::of(&format!("model_list:\n{models}"));
+    assert_eq!(answered(&ask(&app, "m", &json!({}))), "last");
+}
+
+#[test]
+fn a_refusal_is_repeated_where_a_policy_says_so() {
+    let upstream = Upstream::start();
+    let models = entries(&upstream, &[("m", "m", "refusing"), ("long", "long", "long")])
+        + &entry(&upstream, ("deep", "o1", "refusing"), ", order: 1")
+        + &entry(&upstream, ("deep", "o2", "good"), ", order: 2");
+    for (policy, alone) in [("BadRequestErrorRetries: 2", 3), ("BadRequestErrorRetries: 0", 1), ("TimeoutErrorRetries: 2", 1)] {
+        let app = TestApp::of(&format!("model_list:\n{models}router_settings: {{retry_policy: {{{policy}}}}}\n"));
+        for (model, status, expected) in [("m", "400", alone), ("deep", "o2", 2), ("long", "400", 1)] {
+            let before = upstream.asked().len();
+            assert_eq!(answered(&ask(&app, model, &json!({}))), status, "{policy} {model}");
+            assert_eq!(upstream.asked().len() - before, expected, "{policy} {model}");
+        }
+    }
+}
+
+#[test]
 fn whoever_wants_nothing_repeated_has_nothing_repeated() {
     let upstream = Upstream::start();
     let models = entries(&upstream, &[("m", "m", "bad")]);

@@ -1,6 +1,6 @@
 //! A provider on loopback that answers what OpenAI would, and keeps what it was asked.
 //!
-//! The first segment of a path is the order: `/good` succeeds, `/bad` fails with 500, `/limited` with 429 for a minute,
+//! The first segment of a path is the order: `/good` succeeds, `/bad` fails with 500, `/refusing` with 400, `/limited` with 429 for a minute,
 //! `/slow` takes its time, `/held` until it is let go, `/dead` more than anybody has. `/thinks` calls every request one for thought,
 //! `/pausing` rests in the middle of a stream, `/ponders` thinks before it says something, `/marks` marks two answers alike, `/denied` denies what is asked for as forbidden or flagged, `/vectors` tells code from other texts, `/cached` had some of every prompt in its cache,
 //! `/long` says that the prompt is too long, `/told` answers what the prompt tells it to, `/stalls` refuses piece by piece and rests before the last one.
@@ -189,6 +189,10 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
     if path.starts_with("/bad") {
         let problem = json!({"error": {"message": "scripted failure", "type": "server_error", "param": null, "code": null}});
         return ("500 Internal Server Error", JSON, problem.to_string().into_bytes());
+    }
+    if path.starts_with("/refusing") {
+        let problem = json!({"error": {"message": "scripted refusal", "type": "invalid_request_error", "param": null, "code": null}});
+        return ("400 Bad Request", JSON, problem.to_string().into_bytes());
     }
     if path.starts_with("/limited") {
         let problem = json!({"error": {"message": "scripted limit", "type": "rate_limit_error", "param": null, "code": null}});
