@@ -79,7 +79,7 @@ fn places(dialect: Dialect) -> &'static [&'static str] {
 /// The call with the conversation of that request.
 fn written(call: &Call, request: &ChatRequest) -> Option<Call> {
     let (dialect, profile, none) = (call.door.dialect, Profile::default(), Edits::default());
-    let route = prepare::Route { from: dialect, to: dialect, profile: &profile, edits: &none, laid: &[], fitted: false };
+    let route = prepare::Route { from: dialect, to: dialect, profile: &profile, edits: &none, laid: &[], fitted: false, lenient: false };
     let body = prepare::prepare(&route, &call.head(), &Source::Rewritten(request)).ok()?.body;
     let outline = Outline::scan(&body).ok()?;
     let mut edits = Edits::default();
