@@ -19,6 +19,7 @@ use switchboard_engine::apart;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::account::account_of;
+use crate::beyond::{Beyond, Budgets};
 use crate::error::StoreError;
 use crate::open::Store;
 use crate::recall::{self, Recalls, Word};
@@ -79,6 +80,10 @@ pub struct Lessor {
     lost: AtomicU64,
     book: Arc<Book>,
     recalls: Recalls,
+    /// What is lent while the database is away.
+    beyond: Beyond,
+    /// The leases have ended and what was free of them was given back, so that what is lent is all there is to spend.
+    lapsed: AtomicBool,
     back: UnboundedSender<Back>,
     myself: Weak<Self>,
 }
@@ -101,16 +106,46 @@ impl Lessor {
         let (began, alone, lost) = (Instant::now(), AtomicI64::new(0), AtomicU64::new(0));
         let (back, backs) = unbounded_channel();
         let lessor = Arc::new_cyclic(|myself| {
-            let (recalls, myself) = (Recalls::default(), myself.clone());
-            Self { sql, thread, instance, heard, began, alone, alive, lost, book, recalls, back, myself }
+            let (recalls, beyond, lapsed, myself) = (Recalls::default(), Beyond::default(), AtomicBool::new(false), myself.clone());
+            Self { sql, thread, instance, heard, began, alone, alive, lost, book, recalls, beyond, lapsed, back, myself }
         });
         let handle = lessor.thread.handle();
         handle.spawn(keep_on(Arc::downgrade(&lessor)));
         handle.spawn(carry(Arc::downgrade(&lessor), backs));
         if let Some(heard) = &lessor.sql.heard {
-            handle.spawn(recall::listen(Arc::downgrade(&lessor), heard.clone()));
+            handle.spawn(recall::listen(Arc::downgrade(&lessor), heard.connect_options()));
         }
         lessor
+    }
+
+    /// Says what becomes of budgets while the database is away, from now on.
+    pub fn without_database(&self, budgets: Budgets) {
+        self.beyond.set(budgets);
+    }
+
+    /// Whether the database has heard of this gateway so lately that its leases hold.
+    fn is_heard(&self) -> bool {
+        let heard = self.heard.load(Ordering::Acquire);
+        let longest = i64::try_from((EXPIRY - MARGIN).as_micros()).unwrap_or(0);
+        heard >= 0 && self.elapsed() - heard < longest
+    }
+
+    /// Lends what the database cannot be asked for, where the operator wants that.
+    fn lend(&self, asks: &[Ask]) -> Result<Vec<Grant>, Outage> {
+        if !self.beyond.is_open() {
+            return Err(Outage);
+        }
+        // Others may have what was leased by now.
+        if !self.is_heard() && !self.lapsed.swap(true, Ordering::AcqRel) {
+            self.book.free().into_iter().for_each(|(slot, amount)| self.give_back(slot, amount));
+        }
+        self.beyond.lend(asks, &self.book)
+    }
+
+    /// The database answers: nothing is lent any more.
+    fn answered(&self) {
+        self.beyond.over(&self.book);
+        self.lapsed.store(false, Ordering::Release);
     }
 
     /// The gateway's name.
@@ -144,6 +179,7 @@ impl Lessor {
             self.book.forfeit();
         }
         self.heard.store(since, Ordering::Release);
+        self.answered();
         Ok(())
     }
 
@@ -233,8 +269,9 @@ impl Authority for Lessor {
     fn lease(&self, mut asks: Vec<Ask>) -> Later<'_, Result<Vec<Grant>, Outage>> {
         Box::pin(async move {
             if self.elapsed() < self.alone.load(Ordering::Acquire) {
-                return Err(Outage);
+                return self.lend(&asks);
             }
+            let asked = asks.clone();
             // Every gateway takes the rows in one order.
             let order: Vec<usize> = {
                 let mut order: Vec<usize> = (0..asks.len()).collect();
@@ -242,7 +279,7 @@ impl Authority for Lessor {
                 order
             };
             asks.sort_by_key(|ask| key(&ask.slot));
-            let (sql, instance, stale) = (self.sql.clone(), self.instance.clone(), !self.is_in_force());
+            let (sql, instance, stale) = (self.sql.clone(), self.instance.clone(), !self.is_heard());
             let lessor = self.myself.upgrade();
             let granted = self.thread.run(async move {
                 if let Some(lessor) = lessor.as_ref().filter(|_| stale) {
@@ -263,14 +300,19 @@ impl Authority for Lessor {
                 Ok((granted, untaken))
             });
             let granted = tokio::time::timeout(PATIENCE, granted).await.unwrap_or(Err(StoreError::Silent));
-            let (granted, mut untaken) = granted.map_err(|error| {
-                tracing::warn!(%error, "no money can be leased");
-                self.alone.store(self.elapsed().saturating_add(PAUSE), Ordering::Release);
-                Outage
-            })?;
+            let (granted, mut untaken) = match granted {
+                Ok(granted) => granted,
+                Err(error) => {
+                    tracing::warn!(%error, "no money can be leased");
+                    self.alone.store(self.elapsed().saturating_add(PAUSE), Ordering::Release);
+                    return self.lend(&asked);
+                }
+            };
             untaken.slots.clear();
             let mut grants = vec![Grant::default(); granted.len()];
             order.into_iter().zip(granted).for_each(|(at, grant)| grants[at] = grant);
+            self.answered();
+            self.beyond.heard(&asked, &grants);
             Ok(grants)
         })
     }
@@ -280,10 +322,7 @@ impl Authority for Lessor {
     }
 
     fn is_in_force(&self) -> bool {
-        let heard = self.heard.load(Ordering::Acquire);
-        let now = self.elapsed();
-        let longest = i64::try_from((EXPIRY - MARGIN).as_micros()).unwrap_or(0);
-        heard >= 0 && now - heard < longest
+        self.is_heard() || self.lapsed.load(Ordering::Acquire)
     }
 }
 

@@ -14,6 +14,7 @@ pub mod alert;
 pub mod archive;
 pub mod audit;
 pub mod backup;
+pub mod beyond;
 pub mod change;
 pub mod desk;
 pub mod error;

@@ -6,12 +6,12 @@
 //! never money: only the database moves that.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use sqlx::postgres::PgListener;
-use sqlx::{AnyConnection, PgPool, Row};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{AnyConnection, Row};
 use switchboard_engine::admit::port::Slot;
 use switchboard_engine::admit::{Level, ScopeId, Window};
 use switchboard_engine::apart;
@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const DEAF: Duration = Duration::from_secs(1);
 /// For how long what comes free of such a budget goes back at once.
 pub(crate) const SCARCE: Duration = Duration::from_secs(10);
+/// After so long without a word the connection is made anew: a dead one tells nothing.
+const QUIET: Duration = Duration::from_secs(60);
 /// What the database takes as one word, in bytes.
 const LONGEST: usize = 7999;
 
@@ -171,20 +173,24 @@ impl Recalls {
 }
 
 /// Hears what the others say, for as long as the gateway leases anything.
-pub(crate) async fn listen(lessor: Weak<Lessor>, pool: PgPool) {
+pub(crate) async fn listen(lessor: Weak<Lessor>, address: Arc<PgConnectOptions>) {
     while lessor.strong_count() > 0 {
-        if let Some(Err(error)) = apart::work("hearing of money", hear(&lessor, &pool)).await {
-            tracing::debug!(%error, "other gateways are not heard");
+        match apart::work("hearing of money", hear(&lessor, &address)).await {
+            Some(Ok(())) => continue,
+            Some(Err(error)) => tracing::debug!(%error, "other gateways are not heard"),
+            None => {}
         }
         tokio::time::sleep(apart::PAUSE).await;
     }
 }
 
-async fn hear(lessor: &Weak<Lessor>, pool: &PgPool) -> Result<(), sqlx::Error> {
-    let mut listener = PgListener::connect_with(pool).await?;
+async fn hear(lessor: &Weak<Lessor>, address: &Arc<PgConnectOptions>) -> Result<(), sqlx::Error> {
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(DEAF).connect_lazy_with((**address).clone());
+    let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;
     loop {
-        let heard = listener.recv().await?;
+        let Ok(heard) = tokio::time::timeout(QUIET, listener.recv()).await else { return Ok(()) };
+        let heard = heard?;
         let Some(lessor) = lessor.upgrade() else { return Ok(()) };
         // What cannot be read was said by a gateway that is newer.
         let Ok(word) = serde_json::from_str::<Word>(heard.payload()) else { continue };

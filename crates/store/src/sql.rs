@@ -37,7 +37,7 @@ pub struct Sql {
     pub pool: AnyPool,
     /// Connections for writing: one alone with SQLite, which lets only one write.
     pub writers: AnyPool,
-    /// A connection on which other gateways are heard, where several may share the database.
+    /// Makes the connection on which other gateways are heard, where several may share the database.
     pub(crate) heard: Option<PgPool>,
     /// The file, where the database is one: for what is written in batches.
     pub(crate) file: Option<Arc<File>>,
@@ -97,9 +97,6 @@ impl Sql {
 
     /// Closes every connection, and waits for those in use.
     pub async fn close(&self) {
-        if let Some(heard) = &self.heard {
-            heard.close().await;
-        }
         self.writers.close().await;
         self.pool.close().await;
         if let Some(file) = &self.file {

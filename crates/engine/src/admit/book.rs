@@ -12,6 +12,7 @@ use super::nano::NanoUsd;
 use super::port::{Past, Slot};
 use super::scope::{Level, Scope, ScopeId, Terms};
 use super::share::{Draw, Drawn, Places, Surplus};
+use super::state::State;
 use super::window::{Window, micros};
 use crate::clock::Micros;
 use crate::queue::Queue;
@@ -242,18 +243,34 @@ impl Book {
 
     /// Takes out what an authority granted and nobody has used since this was last asked.
     pub fn idle(&self) -> Vec<(Slot, NanoUsd)> {
-        let mut idle = Vec::new();
+        self.taken(State::idle)
+    }
+
+    fn taken(&self, take: impl Fn(&mut State) -> Vec<(Window, Micros, NanoUsd)>) -> Vec<(Slot, NanoUsd)> {
+        let mut all = Vec::new();
         for scope in self.all().iter().filter(|scope| scope.has_purses()) {
-            let taken = scope.state().idle();
-            idle.extend(taken.into_iter().map(|(window, start, free)| (Slot { scope: scope.id.clone(), window, start }, free)));
+            let taken = take(&mut scope.state());
+            all.extend(taken.into_iter().map(|(window, start, free)| (Slot { scope: scope.id.clone(), window, start }, free)));
         }
-        idle
+        all
     }
 
     /// Others want for that money: takes out what of it lies here unused. What comes free within so long is given back at once.
     pub fn recall(&self, slot: &Slot, lasting: Duration) -> NanoUsd {
         let until = self.now().saturating_add(micros(lasting));
         self.find(&slot.scope).map_or(NanoUsd::ZERO, |scope| scope.state().recall(slot.window, slot.start, until))
+    }
+
+    /// What was lent of that money is there no more, as far as it is free.
+    pub fn repay(&self, slot: &Slot, amount: NanoUsd) {
+        if let Some(scope) = self.find(&slot.scope) {
+            scope.state().repay((slot.window, slot.start), amount);
+        }
+    }
+
+    /// Takes out all that an authority granted and no call has spent or holds.
+    pub fn free(&self) -> Vec<(Slot, NanoUsd)> {
+        self.taken(State::free_all)
     }
 
     /// Takes out what was drawn of limits and nobody has used since this was last asked, and tells what places are held.

@@ -324,8 +324,24 @@ impl State {
 
     /// Takes out what is free of money that others want for.
     pub(super) fn spare(&mut self, now: Micros) -> Vec<(Window, Micros, NanoUsd)> {
-        let wanted = self.purses.iter_mut().filter(|purse| purse.scarce > now && purse.free() > NanoUsd::ZERO);
+        self.freed(|purse| purse.scarce > now)
+    }
+
+    /// Takes out all that is free.
+    pub(super) fn free_all(&mut self) -> Vec<(Window, Micros, NanoUsd)> {
+        self.freed(|_| true)
+    }
+
+    fn freed(&mut self, which: impl Fn(&Purse) -> bool) -> Vec<(Window, Micros, NanoUsd)> {
+        let wanted = self.purses.iter_mut().filter(|purse| which(purse) && purse.free() > NanoUsd::ZERO);
         wanted.map(|purse| (purse.window, purse.start, purse.spare())).collect()
+    }
+
+    /// So much of what is free in that window was only lent, and is gone.
+    pub(super) fn repay(&mut self, (window, start): (Window, Micros), amount: NanoUsd) {
+        if let Some(purse) = self.purses.iter_mut().find(|purse| (purse.window, purse.start) == (window, start)) {
+            purse.granted = purse.granted.minus(amount.min(purse.free()));
+        }
     }
 
     /// Adds what the authority granted.

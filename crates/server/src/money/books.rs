@@ -86,6 +86,9 @@ impl Books {
         let kept = config.general.stores_prompts && config.general.logs.messages;
         self.mute.store(!kept, Ordering::Relaxed);
         if let Some(kept) = &self.kept {
+            if let Some(lessor) = &kept.lessor {
+                lessor.without_database(config.switchboard.limit_rules.without_database);
+            }
             kept.writer.lines().keep(config.general.logs.requests, config.general.logs.failures);
         }
         let said = &config.litellm.budget;

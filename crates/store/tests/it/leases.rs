@@ -8,6 +8,7 @@ use switchboard_engine::admit::journal::{AttemptId, Intent, Journal as _};
 use switchboard_engine::admit::port::Authority;
 use switchboard_engine::admit::{Admission, Book, Budget, Level, NanoUsd, Need, Refusal, ScopeId, Terms, Why, Window};
 use switchboard_engine::principal::Principal;
+use switchboard_store::beyond::Budgets;
 use switchboard_store::journal::{Durability, Journal};
 use switchboard_store::lease::Lessor;
 use switchboard_store::ledger::{Writer, verify};
@@ -64,39 +65,23 @@ impl Gateway {
             let mut running = tokio::task::JoinSet::new();
             for _ in 0..calls {
                 let (admission, principal, journal) = (self.admission.clone(), principal.clone(), self.journal.clone());
-                running.spawn(async move {
-                    let mut hold = admission.hold(&principal, ["m"; 2]);
-                    let taken = hold.take(("p", "d"), Need { money: most, ..Need::default() }, NanoUsd::ZERO).await;
-                    if let Err(refusal) = taken {
-                        assert!(matches!(refusal.why, Why::Budget { .. }), "{refusal:?}");
-                        return false;
-                    }
-                    let attempt = AttemptId::mint(micros());
-                    let intent = Intent {
-                        attempt,
-                        call: "call",
-                        at: micros(),
-                        reserved: most,
-                        begun: CENT,
-                        lines: &hold.lines(),
-                        provider: "p",
-                        deployment: "d",
-                        model: "gpt-4o-mini",
-                        group: "fast",
-                    };
-                    journal.intend(&intent).expect("a journal");
-                    tokio::task::yield_now().await;
-                    settle(&journal, attempt, CENT.0);
-                    hold.settle(CENT);
-                    true
-                });
+                running.spawn(async move { call(&admission, &principal, &journal, most).await });
             }
             let mut admitted = 0;
             while let Some(done) = running.join_next().await {
-                admitted += usize::from(done.expect("a call"));
+                match done.expect("a call") {
+                    Ok(()) => admitted += 1,
+                    Err(why) => assert!(matches!(why, Why::Budget { .. }), "{why:?}"),
+                }
             }
             admitted
         })
+    }
+
+    /// One call of a cent.
+    fn one(&self, principal: &Principal) -> Result<(), Why> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(call(&self.admission, principal, &self.journal, CENT))
     }
 
     fn counters(&self) -> Vec<(i64, i64)> {
@@ -115,6 +100,34 @@ impl Gateway {
         self.lessor.end().expect("a database");
         self.store.close();
     }
+}
+
+/// A call that costs a cent.
+async fn call(admission: &Admission, principal: &Principal, journal: &Journal, most: NanoUsd) -> Result<(), Why> {
+    let mut hold = admission.hold(principal, ["m"; 2]);
+    let taken = hold.take(("p", "d"), Need { money: most, ..Need::default() }, NanoUsd::ZERO).await;
+    taken.map_err(|refusal| refusal.why)?;
+    let attempt = AttemptId::mint(micros());
+    let (at, lines) = (micros(), hold.lines());
+    let (reserved, begun) = (most, CENT);
+    journal
+        .intend(&Intent {
+            attempt,
+            call: "call",
+            at,
+            reserved,
+            begun,
+            lines: &lines,
+            provider: "p",
+            deployment: "d",
+            model: "gpt-4o-mini",
+            group: "fast",
+        })
+        .expect("a journal");
+    tokio::task::yield_now().await;
+    settle(journal, attempt, CENT.0);
+    hold.settle(CENT);
+    Ok(())
 }
 
 #[test]
@@ -241,6 +254,41 @@ fn without_a_database_a_gateway_spends_what_it_holds() {
     let Err(Refusal { why: Why::Unavailable, .. }) = refused else { panic!("{refused:?}") };
     assert!(gateway.lessor.is_in_force());
     gateway.store.close();
+}
+
+/// While the database does not answer, an operator may have so much spent beyond what is leased, and no more of a budget than was left.
+/// When it answers again, the books are right and nothing is lent.
+#[test]
+fn without_a_database_so_much_is_lent_as_the_operator_says() {
+    for (budgets, limit, lent) in [(Budgets::UpTo(NanoUsd(5 * CENT.0)), DOLLAR, 5), (Budgets::Open, 4 * CENT.0, 3)] {
+        let Some(settings) = postgres() else { return };
+        let gateway = Gateway::start(&settings);
+        gateway.lessor.without_database(budgets);
+        let principal = gateway.principal(limit, Window::DAILY);
+        assert_eq!(gateway.one(&principal), Ok(()));
+        // Nobody gets at the counters for a while.
+        let pool = gateway.store.sql().writers.clone();
+        let lock = async move {
+            let mut locked = pool.begin().await?;
+            sqlx::query("LOCK TABLE ledger_windows IN ACCESS EXCLUSIVE MODE").execute(&mut *locked).await?;
+            Ok(locked)
+        };
+        let locked = gateway.store.thread().block(lock).expect("locked");
+        let asked: Vec<Result<(), Why>> = (0..8).map(|_| gateway.one(&principal)).collect();
+        assert_eq!(asked.iter().filter(|one| one.is_ok()).count(), lent, "{asked:?}");
+        let refused = |why: &Why| matches!((why, budgets), (Why::Unavailable, Budgets::UpTo(_)) | (Why::Budget { .. }, Budgets::Open));
+        assert!(asked.iter().filter_map(|one| one.as_ref().err()).all(refused), "{asked:?}");
+        let unlock = async move { Ok(locked.rollback().await?) };
+        gateway.store.thread().block(unlock).expect("unlocked");
+        std::thread::sleep(Duration::from_millis(1200));
+        let whole = usize::try_from(limit / CENT.0).expect("few");
+        assert_eq!(gateway.storm(200, &principal), whole - 1 - lent);
+        gateway.writer.flush_blocking(PATIENCE).expect("a database");
+        assert_eq!(gateway.counters(), [(limit, 0), (limit, 0)]);
+        let report = futures(verify(&gateway.store));
+        assert!(report.is_clean(), "{:?}", report.findings);
+        gateway.end();
+    }
 }
 
 /// What a gateway held that died goes back when its lease is over.

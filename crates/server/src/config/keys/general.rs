@@ -15,7 +15,7 @@ pub(super) const KEYS: &[Key] = &[
         Secret,
         "Database for keys and spending: `postgresql://…` or `sqlite:FILE`; `DATABASE_URL` unless said, else a file in `switchboard.data_dir`.",
     ).common(),
-    honoured("database_connection_pool_limit", Count, "Most connections to the database; 10 unless said."),
+    honoured("database_connection_pool_limit", Count, "Most connections to the database; 10 unless said. One more hears other gateways."),
     not_yet("database_connection_timeout", Seconds, "Longest wait for a connection to the database."),
     not_yet("store_model_in_db", Flag, "Keep models made through the API in the database.").common(),
     not_yet("supported_db_objects", Texts, "What is read from the database besides keys."),
@@ -93,7 +93,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("proxy_config_reload_interval_seconds", Seconds, "How often settings are read from the database."),
     not_yet("use_redis_transaction_buffer", Flag, "Collect spending in Redis."),
     honoured("user_api_key_cache_ttl", Seconds, "How long a looked-up key is believed. Changes made through a gateway are known at once in any case; unless said, a key is looked up once."),
-    honoured("allow_requests_on_db_unavailable", Flag, "While the database is away, serve known keys for as long as it takes, and let whoever brings another key call models, without budgets. For closed networks only."),
+    honoured("allow_requests_on_db_unavailable", Flag, "While the database is away, serve the keys that this gateway knows for as long as it takes, within the money it has leased. Other keys are told to come again."),
     honoured("fail_closed_rate_limit_enforcement", Flag, "As `switchboard.limits_without_redis: closed`.").protects(),
     honoured("coordination_redis", Map, "Redis for agreement between gateways: `{host, port, password, db, ssl}` or `{url}`."),
     honoured(

@@ -84,6 +84,13 @@ pub(super) const KEYS: &[Key] = &[
         "File with further model cards, as `switchboard catalog update` writes it; `SWITCHBOARD_CATALOG` unless said.",
     ),
     honoured(
+        "budgets_without_database",
+        Text,
+        "What becomes of budgets that gateways share while PostgreSQL does not answer and what they leased is spent: `closed` (the \
+         default: 503), an amount in US dollars that each gateway may spend beyond that in one outage, reckoned by what calls may \
+         cost at most, or `open` (as much as was left when it last answered).",
+    ),
+    honoured(
         "limits_without_redis",
         Text,
         "What becomes of limits that gateways share while Redis does not answer: `local_share` (the default: each gateway keeps to its \

@@ -1,6 +1,8 @@
 //! What limits there are beside those of keys and teams, and what becomes of them in an outage.
 
+use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::admit::share::Without;
+use switchboard_store::beyond::Budgets;
 
 use super::general::General;
 use super::limit_rules;
@@ -12,6 +14,8 @@ use crate::limits::rules::Rule;
 pub struct LimitSettings {
     /// What is done while Redis, where limits are shared, cannot be reached.
     pub without_redis: Without,
+    /// What is spent of budgets while the database, where they are shared, cannot be reached.
+    pub without_database: Budgets,
     /// Limits and budgets by rule.
     pub rules: Vec<Rule>,
 }
@@ -20,7 +24,25 @@ impl LimitSettings {
     pub(super) fn read(reader: &mut Reader<'_>, own: &Fields, general: &General) -> Self {
         Self {
             without_redis: without_redis(reader, own, general.fails_closed),
+            without_database: without_database(reader, own),
             rules: limit_rules::read_all(reader, own.list("limit_rules")),
+        }
+    }
+}
+
+fn without_database(reader: &mut Reader<'_>, own: &Fields) -> Budgets {
+    const NAME: &str = "budgets_without_database";
+    let Some(said) = own.text(NAME) else { return Budgets::Closed };
+    match (said.as_str(), NanoUsd::parse(&said).filter(|amount| *amount > NanoUsd::ZERO)) {
+        ("closed", _) => Budgets::Closed,
+        ("open", _) => Budgets::Open,
+        (_, Some(amount)) => Budgets::UpTo(amount),
+        (other, None) => {
+            if let Some(node) = own.node(NAME) {
+                let message = format!("`switchboard.{NAME}` cannot be `{other}`");
+                reader.found.error(&node.at, message, "write `closed`, `open` or an amount in US dollars");
+            }
+            Budgets::Closed
         }
     }
 }
