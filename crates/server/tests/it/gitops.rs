@@ -14,10 +14,12 @@ owner: platform
 budgets:
   - {name: small, max_budget: 5, budget_duration: 30d}
 organizations:
-  - {alias: acme, models: [good, other], max_budget: 100}
+  - {alias: acme, models: [good, other], max_budget: 100, members: [{user: ann, role: org_admin}, bob]}
 users:
   - {id: ann, user_email: ann@example.com, user_role: internal_user, max_budget: 10}
   - {id: bob, user_role: internal_user}
+customers:
+  - {id: shop, alias: The shop, budget: small}
 teams:
   - {alias: lab, organization: acme, models: [good], max_budget: 20, members: [{user: ann, role: admin}, bob]}
 projects:
@@ -75,11 +77,11 @@ fn what_files_say_is_made_once_and_a_second_run_changes_nothing() {
         let place = place(gateway);
         place.write(FILES);
         let told = place.ended(&["plan"], 2);
-        assert!(told.contains("To do: 11 to make") && told.contains("value: (secret)"), "{told}");
+        assert!(told.contains("To do: 12 to make") && told.contains("value: (secret)"), "{told}");
         assert!(place.ended(&["apply"], 64).contains("--keys-to"), "a key would be generated and lost");
         let keys = place.folder.path().join("keys.txt");
         let keys = keys.to_str().expect("text");
-        assert!(place.ended(&["apply", "--keys-to", keys], 0).contains("Done: 11 made"));
+        assert!(place.ended(&["apply", "--keys-to", keys], 0).contains("Done: 12 made"));
         assert!(place.ended(&["plan"], 0).contains("Nothing to do"));
         assert!(place.ended(&["apply"], 0).contains("Nothing to do"));
         assert_eq!(std::fs::metadata(keys).expect("there").permissions().mode() & 0o777, 0o600);

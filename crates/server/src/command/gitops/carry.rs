@@ -73,7 +73,7 @@ impl Carrier<'_> {
         self.parts(step).await?;
         if let Some(team) = self.state.id(kind, &step.name).filter(|_| !strangers.is_empty()) {
             let moves = Moves { part: Part::TeamMembers, field: "members", add: Vec::new(), remove: strangers };
-            self.members(&team, &moves).await?;
+            self.members(&team, &moves, ("team", Method::POST, Method::POST)).await?;
         }
         self.mark(step, &step.mark).await
     }
@@ -156,7 +156,8 @@ impl Carrier<'_> {
         for moves in &step.moves {
             let id = self.state.id(step.kind, &step.name).ok_or("it is there no more")?;
             match moves.part {
-                Part::TeamMembers => self.members(&id, moves).await?,
+                Part::TeamMembers => self.members(&id, moves, ("team", Method::POST, Method::POST)).await?,
+                Part::OrganizationMembers => self.members(&id, moves, ("organization", Method::PATCH, Method::DELETE)).await?,
                 Part::GuardedKeys => self.assigned(&id, moves, ("keys", "key_hashes")).await?,
                 Part::GuardedMembers => self.assigned(&id, moves, ("members", "member_user_ids")).await?,
             }
@@ -164,19 +165,21 @@ impl Carrier<'_> {
         Ok(())
     }
 
-    async fn members(&self, team: &str, moves: &Moves) -> Result<(), Trouble> {
+    /// Of a team or an organization, which change and remove members by those methods.
+    async fn members(&self, id: &str, moves: &Moves, (of, update, delete): (&str, Method, Method)) -> Result<(), Trouble> {
+        let place = format!("{of}_id");
         for member in &moves.add {
             let (user, role) = (who(member), &member["role"]);
-            let added = json!({"team_id": team, "member": {"user_id": user, "role": role}});
-            let changed = json!({"team_id": team, "user_id": user, "role": role});
+            let added = json!({&place: id, "member": {"user_id": user, "role": role}});
+            let changed = json!({&place: id, "user_id": user, "role": role});
             // Somebody who is in it already only gets another role.
-            if self.client.json(Method::POST, "/team/member_add", Some(&added)).await.is_err() {
-                self.client.json(Method::POST, "/team/member_update", Some(&changed)).await?;
+            if self.client.json(Method::POST, &format!("/{of}/member_add"), Some(&added)).await.is_err() {
+                self.client.json(update.clone(), &format!("/{of}/member_update"), Some(&changed)).await?;
             }
         }
         for member in &moves.remove {
-            let body = json!({"team_id": team, "user_id": who(member)});
-            self.client.json(Method::POST, "/team/member_delete", Some(&body)).await?;
+            let body = json!({&place: id, "user_id": who(member)});
+            self.client.json(delete.clone(), &format!("/{of}/member_delete"), Some(&body)).await?;
         }
         Ok(())
     }

@@ -236,12 +236,13 @@ fn moves(object: &Object, state: &State) -> Vec<Moves> {
     found
 }
 
-/// A member as it is compared: in a team with the role; a key by its alias, as files know it.
+/// A member as it is compared: in a team or an organization with the role; a key by its alias, as files know it.
 fn member(part: Part, one: &Value, state: &State) -> Value {
     match part {
-        Part::TeamMembers => {
+        Part::TeamMembers | Part::OrganizationMembers => {
+            let usual = if part == Part::TeamMembers { "user" } else { "internal_user" };
             let user = one.as_str().or_else(|| ["user", "user_id"].iter().find_map(|name| one[*name].as_str())).unwrap_or_default();
-            let role = one["role"].as_str().unwrap_or("user");
+            let role = ["role", "user_role"].iter().find_map(|name| one[*name].as_str()).unwrap_or(usual);
             serde_json::json!({"user_id": user, "role": role})
         }
         Part::GuardedKeys => {

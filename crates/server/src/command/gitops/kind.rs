@@ -53,7 +53,7 @@ pub(super) struct Call(pub(super) &'static str, pub(super) &'static str);
 pub(super) struct Delete(pub(super) Call, pub(super) &'static str);
 
 /// Every kind, in the order in which they are made; they are deleted in the other.
-pub(super) const KINDS: [Kind; 11] = [
+pub(super) const KINDS: [Kind; 12] = [
     Kind {
         name: "budget",
         section: "budgets",
@@ -67,22 +67,6 @@ pub(super) const KINDS: [Kind; 11] = [
         delete: Delete(Call("POST", "/budget/delete"), "id"),
         references: &[],
         forms: &["BudgetNewRequest"],
-        apart: &[],
-        once: &[],
-    },
-    Kind {
-        name: "organization",
-        section: "organizations",
-        named: "alias",
-        alias: "organization_alias",
-        id: "organization_id",
-        handle: "organization_id",
-        list: List::Whole("/organization/list", ""),
-        create: Call("POST", "/organization/new"),
-        update: Call("PATCH", "/organization/update"),
-        delete: Delete(Call("DELETE", "/organization/delete"), "organization_ids*"),
-        references: &[("budget", "budget_id", "budget")],
-        forms: &["NewOrganizationRequest", "OrganizationUpdateRequestV2"],
         apart: &[],
         once: &[],
     },
@@ -101,6 +85,22 @@ pub(super) const KINDS: [Kind; 11] = [
         forms: &["NewUserRequest", "UpdateUserRequestNoUserIDorEmail"],
         apart: &[],
         once: &["auto_create_key", "send_invite_email", "teams"],
+    },
+    Kind {
+        name: "organization",
+        section: "organizations",
+        named: "alias",
+        alias: "organization_alias",
+        id: "organization_id",
+        handle: "organization_id",
+        list: List::Whole("/organization/list", ""),
+        create: Call("POST", "/organization/new"),
+        update: Call("PATCH", "/organization/update"),
+        delete: Delete(Call("DELETE", "/organization/delete"), "organization_ids*"),
+        references: &[("budget", "budget_id", "budget")],
+        forms: &["NewOrganizationRequest", "OrganizationUpdateRequestV2"],
+        apart: &["members"],
+        once: &[],
     },
     Kind {
         name: "team",
@@ -133,6 +133,22 @@ pub(super) const KINDS: [Kind; 11] = [
         forms: &["NewProjectRequest", "UpdateProjectRequest"],
         apart: &[],
         once: &[],
+    },
+    Kind {
+        name: "customer",
+        section: "customers",
+        named: "id",
+        alias: "user_id",
+        id: "user_id",
+        handle: "user_id",
+        list: List::Whole("/customer/list", ""),
+        create: Call("POST", "/customer/new"),
+        update: Call("POST", "/customer/update"),
+        delete: Delete(Call("POST", "/customer/delete"), "user_ids*"),
+        references: &[("budget", "budget_id", "budget")],
+        forms: &["NewCustomerRequest", "UpdateCustomerRequest"],
+        apart: &[],
+        once: &["spend"],
     },
     Kind {
         name: "tag",
@@ -248,6 +264,8 @@ pub(super) fn of(name: &str) -> Option<&'static Kind> {
 pub(super) enum Part {
     /// Who is in a team.
     TeamMembers,
+    /// Who is in an organization.
+    OrganizationMembers,
     /// Which keys are under a guardrail.
     GuardedKeys,
     /// Which users are under a guardrail.
@@ -257,13 +275,14 @@ pub(super) enum Part {
 impl Kind {
     /// Whether a change says by their names which fields are to be nothing.
     pub(super) fn clears_by_name(&self) -> bool {
-        matches!(self.name, "organization" | "user")
+        matches!(self.name, "organization" | "user" | "customer")
     }
 
     /// The parts that have calls of their own, by their field in files.
     pub(super) fn parts(&self) -> &'static [(&'static str, Part)] {
         match self.name {
             "team" => &[("members", Part::TeamMembers)],
+            "organization" => &[("members", Part::OrganizationMembers)],
             "guardrail" => &[("keys", Part::GuardedKeys), ("members", Part::GuardedMembers)],
             _ => &[],
         }

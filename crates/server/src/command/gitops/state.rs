@@ -173,9 +173,9 @@ async fn listed(client: &Client, kind: &Kind) -> Result<Vec<Map<String, Value>>,
 async fn present(client: &Client, part: Part, row: &Map<String, Value>) -> Result<Vec<Value>, ClientError> {
     let id = row.get("id").and_then(Value::as_str).unwrap_or_default();
     let (path, field) = match part {
-        Part::TeamMembers => {
-            let members = row.get("members_with_roles").and_then(Value::as_array).cloned().unwrap_or_default();
-            return Ok(members);
+        Part::TeamMembers | Part::OrganizationMembers => {
+            let list = if part == Part::TeamMembers { "members_with_roles" } else { "members" };
+            return Ok(row.get(list).and_then(Value::as_array).cloned().unwrap_or_default());
         }
         Part::GuardedKeys => (format!("/api/v1/guardrails/{id}/assignments/keys?limit=100&offset="), "key_hash"),
         Part::GuardedMembers => (format!("/api/v1/guardrails/{id}/assignments/members?limit=100&offset="), "user_id"),
