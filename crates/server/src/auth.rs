@@ -78,8 +78,6 @@ pub struct Keys {
     addresses: Vec<String>,
     /// What holds for everybody.
     gates: Gates,
-    /// Who is let in while the database cannot say whose a key is.
-    unverified: Arc<Caller>,
     /// Who is let in where no key is asked for.
     anybody: Arc<Caller>,
 }
@@ -140,7 +138,6 @@ impl Keys {
             directory,
             guesses,
             pepper,
-            unverified: Arc::new(Caller::unverified().owning(&owned)),
             anybody: Arc::new(Caller::anybody().owning(&owned)),
             around: Around { groups: Arc::new(groups(config)), owned, book, policy },
             trust,
@@ -206,13 +203,13 @@ impl Keys {
             // A raise of its budget has ended, or the like.
             Some(Some(known)) if known.until.is_some_and(|until| until <= Time::now()) => {
                 self.directory.forget_key(&hex::encode(key));
-                self.vouched(Box::pin(self.look_up(&given, key, from)).await, Some(known))?
+                self.vouched(Box::pin(self.look_up(&given, key, from)).await, (key, known))?
             }
             Some(Some(known)) => known,
             // Somebody who goes on using a deleted key is no guesser.
             Some(None) => return Err(unknown(&given, &key)),
             // Who is known is known at once: the way there is not carried along with every call.
-            None => self.vouched(Box::pin(self.look_up(&given, key, from)).await, None)?,
+            None => Box::pin(self.look_up(&given, key, from)).await?,
         };
         caller.admit(Time::now(), from).map(|()| caller)
     }
@@ -222,13 +219,14 @@ impl Keys {
         self.store.as_ref().is_some_and(|store| store.silence() > PATIENCE)
     }
 
-    /// What a look-up found. Where the database is away and the operator would rather serve than know, that is whoever was known
-    /// last, else somebody who may call models and nothing else.
-    fn vouched(&self, found: Result<Arc<Caller>, Refused>, last: Option<Arc<Caller>>) -> Result<Arc<Caller>, Refused> {
+    /// What a look-up found of somebody who is known. Where the database is away and the operator would rather serve than know, that is
+    /// whoever was known last. A stranger, or a key that was blocked, is nobody's to vouch for.
+    fn vouched(&self, found: Result<Arc<Caller>, Refused>, (key, last): (Digest, Arc<Caller>)) -> Result<Arc<Caller>, Refused> {
         match found {
             Err(refused) if self.gates.serves_unverified && refused.is_outage() => {
-                tracing::warn!("a caller is let in whose key cannot be looked up (allow_requests_on_db_unavailable)");
-                Ok(last.unwrap_or_else(|| self.unverified.clone()))
+                tracing::warn!("a caller is let in as it was known last (allow_requests_on_db_unavailable)");
+                self.directory.remember(key, last.clone());
+                Ok(last)
             }
             found => found,
         }
@@ -430,7 +428,6 @@ mod tests {
             header: None,
             addresses: Vec::new(),
             gates: Gates::default(),
-            unverified: Arc::new(Caller::unverified()),
             anybody: Arc::new(Caller::anybody()),
         }
     }

@@ -88,7 +88,7 @@ pub(crate) fn new(name: &str) -> Json {
 }
 
 /// Columns of keys that are shown to nobody, or only to whom they are named.
-const HIDDEN: [&str; 5] = ["verifier", "account", "spend_reset", "budget_since", "token"];
+const HIDDEN: [&str; 6] = ["verifier", "account", "spend_reset", "budget_since", "makers", "token"];
 
 /// An object's columns.
 pub(super) fn columns<O: Object>(object: &O) -> Json {

@@ -75,6 +75,8 @@ pub struct Caller {
     pub owned: Arc<Owned>,
     /// The credentials that its calls go with, by model and provider: what its project says, then its team.
     pub model_config: Vec<Json>,
+    /// The keys that its key was made with, as they are now.
+    pub makers: Vec<String>,
     /// The same in other teams of its token, where this one may not use a model.
     pub others: Vec<Arc<Caller>>,
 }
@@ -128,15 +130,9 @@ impl Caller {
             kept_share: 0.0,
             owned: Arc::default(),
             model_config: Vec::new(),
+            makers: Vec::new(),
             others: Vec::new(),
         }
-    }
-
-    /// Somebody whose key nobody could look up: it may call models, and nothing else.
-    pub fn unverified() -> Self {
-        let principal = Arc::new(Principal::named("failed-to-connect-to-db"));
-        let routes = vec!["llm_api_routes".to_owned()];
-        Self { principal, role: None, user: None, routes, ..Self::trusted(Credential::Key) }
     }
 
     /// Somebody who needs no key, at a route that is open to all.
@@ -182,7 +178,9 @@ impl Caller {
         // Groups of models name a pattern's group, not what is below it.
         let base = names.iter().find_map(|name| self.owned.base(name));
         let has = |layer: &Layer| names.iter().copied().chain(public).chain(base).any(|name| layer.has(name));
-        self.layers.iter().find(|layer| !has(layer)).map(|layer| layer.whose)
+        // A team's own model is not one of those that its organization was given.
+        let concerns = |layer: &&Layer| owner.is_none() || layer.whose != Whose::Organization;
+        self.layers.iter().filter(concerns).find(|layer| !has(layer)).map(|layer| layer.whose)
     }
 
     /// The model meant by that name: its team's own, its own alias, else the name.

@@ -105,7 +105,8 @@ impl Directory {
             let before = self.forgotten.load(Ordering::Acquire);
             switchboard_engine::failpoint::hit("looking_up");
             let caller = read().await?.map(Arc::new);
-            if caller.as_ref().is_some_and(|caller| caller.credential == Credential::Token && caller.principal.key_hash.is_some()) {
+            let leans = |caller: &Arc<Caller>| !caller.makers.is_empty() || is_lent(caller) && caller.principal.key_hash.is_some();
+            if caller.as_ref().is_some_and(leans) {
                 self.lends.store(true, Ordering::Relaxed);
             }
             let mut shard = self.shard(&key).write().unwrap_or_else(PoisonError::into_inner);
@@ -123,6 +124,11 @@ impl Directory {
         self.shard(&key).write().unwrap_or_else(PoisonError::into_inner).keep(key, None);
     }
 
+    /// Knows somebody again as before.
+    pub fn remember(&self, key: Digest, caller: Arc<Caller>) {
+        self.shard(&key).write().unwrap_or_else(PoisonError::into_inner).keep(key, Some(caller));
+    }
+
     /// Forgets everything.
     pub fn forget_all(&self) {
         self.forget(|_| true);
@@ -137,10 +143,11 @@ impl Directory {
         shard.absent.remove(&key);
     }
 
-    /// Forgets tokens that a key stands for.
+    /// Forgets tokens that a key stands for, and the keys that were made with it.
     fn forget_lent(&self, hash: &str) {
         if self.lends.load(Ordering::Relaxed) {
-            self.forget(|caller| caller.credential == Credential::Token && caller.principal.key_hash.as_deref() == Some(hash));
+            let is_its = |caller: &Caller| is_lent(caller) && caller.principal.key_hash.as_deref() == Some(hash);
+            self.forget(|caller| is_its(caller) || caller.makers.iter().any(|maker| maker == hash));
         }
     }
 
@@ -171,6 +178,11 @@ impl Directory {
     fn shard(&self, key: &Digest) -> &Shard {
         &self.shards[usize::from(key[0]) % SHARDS]
     }
+}
+
+/// Whether the caller came with a token, for which a key may stand.
+fn is_lent(caller: &Caller) -> bool {
+    caller.credential == Credential::Token
 }
 
 impl Entries {

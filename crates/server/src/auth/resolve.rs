@@ -29,6 +29,8 @@ pub struct Surroundings {
     pub member: Option<TeamMember>,
     /// Its user.
     pub user: Option<User>,
+    /// The keys it was made with.
+    pub makers: Vec<Key>,
     /// Its project.
     pub project: Option<Project>,
     /// Its organization, or its team's.
@@ -58,6 +60,22 @@ pub async fn key(desk: &Desk, hash: &str) -> Result<Option<Key>, StoreError> {
     }))
 }
 
+/// A key that others were made with, as it is now or as it was when it was deleted: nobody comes by money by doing away with a budget.
+async fn maker(desk: &Desk, hash: &str) -> Result<Option<Key>, StoreError> {
+    if let Some(key) = desk.get::<Key>(hash).await? {
+        return Ok(Some(key));
+    }
+    let former: Option<FormerKey> = match desk.get(hash).await? {
+        Some(former) => Some(former),
+        None => desk.deleted(hash).await?.into_iter().next(),
+    };
+    let hash = former.as_ref().map_or(hash, |former| former.active_token.as_str());
+    match desk.get::<Key>(hash).await? {
+        Some(key) => Ok(Some(key)),
+        None => Ok(desk.deleted::<Key>(hash).await?.into_iter().next()),
+    }
+}
+
 /// Reads what stands around a key.
 pub async fn surroundings(desk: &Desk, key: &Key) -> Result<Surroundings, StoreError> {
     let mut around = Surroundings::default();
@@ -69,6 +87,9 @@ pub async fn surroundings(desk: &Desk, key: &Key) -> Result<Surroundings, StoreE
         if let Some(team) = &around.team {
             around.member = desk.get(&TeamMember::id_of(&team.team_id, id)).await?;
         }
+    }
+    for hash in &key.makers {
+        around.makers.extend(maker(desk, hash).await?);
     }
     if let Some(id) = &key.project_id {
         around.project = desk.get(id).await?;
@@ -90,16 +111,19 @@ pub async fn surroundings(desk: &Desk, key: &Key) -> Result<Surroundings, StoreE
         around.project.as_ref().and_then(|project| project.budget_id.clone()),
         around.organization.as_ref().and_then(|organization| organization.budget_id.clone()),
     ];
-    let named: Vec<String> = named.into_iter().chain(around.pools.iter().map(|pool| pool.budget_id.clone())).flatten().collect();
+    let of_makers = around.makers.iter().map(|maker| maker.budget_id.clone());
+    let named = named.into_iter().chain(around.pools.iter().map(|pool| pool.budget_id.clone())).chain(of_makers);
+    let named: Vec<String> = named.flatten().collect();
     if !named.is_empty() {
         around.budgets = desk.several(&named).await?;
     }
-    let accounts = crate::money::credits::ids(&[
+    let mut accounts = crate::money::credits::ids(&[
         (Level::Key, Some(key.account())),
         (Level::Team, key.team_id.as_deref()),
         (Level::User, key.user_id.as_deref()),
         (Level::Organization, around.organization.as_ref().map(|organization| organization.organization_id.as_str())),
     ]);
+    accounts.extend(around.makers.iter().flat_map(|maker| crate::money::credits::ids(&[(Level::Key, Some(maker.account()))])));
     around.credits = desk.several(&accounts).await?;
     Ok(around)
 }
@@ -149,12 +173,13 @@ pub fn caller(key: &Key, around: &Surroundings, groups: &Groups, allowance: Allo
         groups: named_groups(key, around, groups),
         expires: key.expires,
         barred,
-        enforced_params: texts(key.metadata.get("enforced_params")).into_iter().chain(allowance.params).collect(),
+        enforced_params: stamped(key, around, "enforced_params").into_iter().chain(allowance.params).collect(),
         addresses: texts(key.metadata.get("allowed_ips")),
         filters: None,
         kept_share: 0.0,
         owned: Arc::default(),
         model_config: model_config(around),
+        makers: around.makers.iter().map(|maker| maker.token.clone()).collect(),
         others: Vec::new(),
     }
 }
@@ -174,7 +199,7 @@ fn principal(key: &Key, around: &Surroundings, layers: &[Layer]) -> Principal {
     aliases.extend(key.aliases.clone());
     let own = own_router(key, around);
     aliases.extend(own.into_iter().flat_map(renamed));
-    let mut tags = texts(key.metadata.get("tags"));
+    let mut tags = stamped(key, around, "tags");
     tags.extend(around.team.iter().filter_map(|team| team.metadata.as_ref()).flat_map(|metadata| texts(metadata.get("tags"))));
     tags.extend(around.project.iter().flat_map(|project| texts(metadata(&project.metadata, "tags"))));
     Principal {
@@ -199,6 +224,14 @@ fn principal(key: &Key, around: &Surroundings, layers: &[Layer]) -> Principal {
         metadata: (!key.metadata.is_empty()).then(|| Arc::from(Value::Object(key.metadata.clone()).to_string())),
         ..Principal::default()
     }
+}
+
+/// What a key's metadata lists under that name, and those of the keys it was made with.
+fn stamped(key: &Key, around: &Surroundings, name: &str) -> Vec<String> {
+    let mut all: Vec<String> = [key].into_iter().chain(&around.makers).flat_map(|key| texts(key.metadata.get(name))).collect();
+    let mut seen = std::collections::HashSet::new();
+    all.retain(|one| seen.insert(one.clone()));
+    all
 }
 
 /// What lines of the log keep for the key, over what they keep for its team.

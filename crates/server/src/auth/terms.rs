@@ -238,27 +238,32 @@ pub fn of(book: &Book, key: &Key, (around, groups): (&Surroundings, &Groups), po
         enter(&mut found, Level::AccessGroup, &pool.access_group_name, own);
     }
     user(book, key, around, policy, &mut found);
-    let own = Own {
-        name: key_name(key),
-        max_budget: key.max_budget,
-        period: key.period(),
-        several: &several(&key.budget_limits),
-        requests: key.rpm_limit,
-        tokens: key.tpm_limit,
-        tokens_of_day: key.tpd_limit,
-        parallel: key.max_parallel_requests.or_else(|| row(&key.budget_id)?.max_parallel_requests).or(policy.parallel_per_key),
-        model_budgets: Some(&key.model_max_budget),
-        metadata: Some(&key.metadata),
-        row: row(&key.budget_id),
-        ..Own::default()
-    };
-    enter(&mut found, Level::Key, key.account(), own);
+    for one in [key].into_iter().chain(&around.makers) {
+        enter(&mut found, Level::Key, one.account(), of_key(one, &several(&one.budget_limits), row(&one.budget_id), policy));
+    }
     // As with budgets, a user's credits are for its own keys.
     let holds = |account: &&CreditAccount| {
         credits::owner(&account.account_id).level != Level::User || key.team_id.is_none() || policy.user_on_team_keys
     };
     found.scopes.extend(around.credits.iter().filter(holds).map(|account| credits::scope(book, account)));
     found
+}
+
+fn of_key<'a>(key: &'a Key, several: &'a [BudgetLimit], row: Option<&'a Budget>, policy: &Policy) -> Own<'a> {
+    Own {
+        name: key_name(key),
+        max_budget: key.max_budget,
+        period: key.period(),
+        several,
+        requests: key.rpm_limit,
+        tokens: key.tpm_limit,
+        tokens_of_day: key.tpd_limit,
+        parallel: key.max_parallel_requests.or_else(|| row?.max_parallel_requests).or(policy.parallel_per_key),
+        model_budgets: Some(&key.model_max_budget),
+        metadata: Some(&key.metadata),
+        row,
+        ..Own::default()
+    }
 }
 
 fn of_team<'a>(team: &'a Team, several: &'a [BudgetLimit]) -> Own<'a> {

@@ -56,6 +56,19 @@ impl Bounds {
         Err(Refused::forbidden(message))
     }
 
+    /// The keys whose budgets, tags and enforced parameters go with what the giver makes: the own key where it has any, and those it
+    /// was made with.
+    pub fn makers(&self) -> Vec<String> {
+        let Some(own) = &self.key else { return Vec::new() };
+        let bounded = own.max_budget.is_some()
+            || own.budget_id.is_some()
+            || own.budget_limits.as_ref().is_some_and(|list| !list.is_empty())
+            || !own.model_max_budget.is_empty()
+            || ["tags", "enforced_params"].iter().any(|name| own.metadata.contains_key(*name));
+        let own_hash = bounded.then(|| own.token.clone()).filter(|hash| !hash.is_empty());
+        own_hash.into_iter().chain(own.makers.iter().cloned()).collect()
+    }
+
     /// Whether a key that is to be is within them.
     pub fn hold(&self, gift: &Key) -> Result<(), Refused> {
         self.lend(gift, &[])?;

@@ -119,8 +119,10 @@ fn models(page: &mut Page, shown: &Shown, holders: &[&Principal], now: Micros) {
     let (Some(mut requests), Some(mut tokens)) = (requests, tokens) else { return };
     let master = shown.master.as_deref().unwrap_or("None");
     for principal in holders {
+        // Its own come before those of the keys it was made with.
+        let mut seen = BTreeSet::new();
         for scope in principal.scopes.iter().filter(|scope| scope.id.level == Level::Key) {
-            let Some(model) = &scope.id.model else { continue };
+            let Some(model) = scope.id.model.as_ref().filter(|model| seen.insert((*model).clone())) else { continue };
             let hash = principal.key_hash.as_deref().unwrap_or(master);
             let alias = principal.key_alias.as_deref().unwrap_or("None");
             let labels = [("api_key_alias", alias), ("hashed_api_key", hash), ("model", model), ("model_id", "None")];

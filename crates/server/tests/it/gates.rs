@@ -281,17 +281,20 @@ fn an_operator_may_rather_serve_than_know_whom() {
     let [gateway, other] = &gateways[..] else { return };
     let (known, narrow) = (gateway.key(&json!({})), gateway.key(&json!({"models": ["other"]})));
     assert_eq!([gateway.chat(&known, "good").status, gateway.chat(&narrow, "good").status].map(|status| status.as_u16()), [200, 403]);
-    let unknown = other.key(&json!({"models": ["other"]}));
+    let (unknown, blocked) = (other.key(&json!({"models": ["other"]})), gateway.key(&json!({})));
+    assert_eq!(gateway.chat(&blocked, "good").status, 200);
+    gateway.post("/key/block", &json!({"key": blocked}));
     line.cut();
     assert_eq!(gateway.chat(&known, "good").status, 200);
     assert_eq!(gateway.chat(&narrow, "good").status, 403, "who is known is held to what is known");
-    assert_eq!(gateway.chat(&unknown, "good").status, 200, "and who is not may call models");
-    assert_eq!(gateway.as_key(&unknown, "POST", "/key/generate", &json!({})).status, 403, "and nothing else");
+    assert_eq!(gateway.chat(&unknown, "good").status, 503, "and who is not is told to come again");
+    assert_eq!(gateway.chat("sk-made-up-by-somebody-0123456789", "good").status, 503);
+    assert_eq!(gateway.chat(&blocked, "good").status, 503, "what was blocked stays so");
     assert_eq!(gateway.chat("no-key-at-all", "good").status, 401);
     line.mend();
     let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
     while gateway.chat(&unknown, "good").status != 403 {
-        assert!(std::time::Instant::now() < end, "what it was let in as is not remembered");
+        assert!(std::time::Instant::now() < end, "who was not known is, when the database is back");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }

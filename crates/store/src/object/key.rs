@@ -62,6 +62,9 @@ pub struct Key {
     pub budget_fallbacks: Json,
     pub object_permission_id: Option<String>,
     pub object_permission: Option<Value>,
+    /// The keys it was made with, as they were then: what it spends, their budgets bear too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub makers: Vec<String>,
     pub created_at: Option<Time>,
     pub created_by: Option<String>,
     pub updated_at: Option<Time>,

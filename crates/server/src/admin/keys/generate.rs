@@ -65,6 +65,7 @@ async fn make_for(request: &Request, form: Form, owner: Owner) -> Answer {
         may::given(&desk, &caller, (&Key::default(), &key)).await?;
         if let Some(bounds) = Bounds::of(&desk, &caller, team.as_ref()).await? {
             bounds.hold(&key)?;
+            key.makers = bounds.makers();
         }
         desk.put(&key).await?;
         Ok::<_, Refused>((secret, key, budget, form))

@@ -138,15 +138,15 @@ async fn retire(desk: &Desk, form: &Form, present: &Key, key: &Key) -> Result<()
     for former in desk.named::<FormerKey>(&present.token).await? {
         desk.put(&FormerKey { active_token: key.token.clone(), ..former }).await?;
     }
-    if let Some(grace) = form.text("grace_period").filter(|text| !matches!(*text, "0" | "0s" | "")) {
-        let former = FormerKey {
-            token: present.token.clone(),
-            verifier: present.verifier.clone(),
-            active_token: key.token.clone(),
-            revoke_at: duration::after(now, grace)?,
-            created_at: now,
-        };
-        desk.put(&former).await?;
-    }
+    // Without a grace it opens nothing any more, and tells where the key is that others were made with.
+    let grace = form.text("grace_period").filter(|text| !matches!(*text, "0" | "0s" | ""));
+    let former = FormerKey {
+        token: present.token.clone(),
+        verifier: present.verifier.clone(),
+        active_token: key.token.clone(),
+        revoke_at: grace.map_or(Ok(now), |grace| duration::after(now, grace))?,
+        created_at: now,
+    };
+    desk.put(&former).await?;
     Ok(())
 }

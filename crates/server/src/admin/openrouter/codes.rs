@@ -98,6 +98,7 @@ async fn gift(desk: &Desk, caller: &Caller, form: &Form) -> Result<Key, Refused>
     key.max_parallel_requests = own.max_parallel_requests;
     if let Some(bounds) = Bounds::of(desk, caller, team.as_ref()).await? {
         bounds.hold(&key)?;
+        key.makers = bounds.makers();
     }
     Ok(key)
 }
