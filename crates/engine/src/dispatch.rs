@@ -249,7 +249,8 @@ impl Dispatch<'_> {
                 record.overhead.get_or_insert(overhead);
             });
         }
-        let reply = self.worker.upstream.send(request).await.map_err(Error::dial)?;
+        let failed = if self.call.principal.detour.is_some() { Error::dial_elsewhere } else { Error::dial };
+        let reply = self.worker.upstream.send(request).await.map_err(failed)?;
         if self.own.is_none() {
             reach.signer.answered(reply.status);
         }

@@ -282,6 +282,15 @@ impl Error {
         Self { maybe_billed, source: Some(Box::new(error)), ..Self::new(problem, Origin::Provider, retry) }.of(failure)
     }
 
+    /// The same of a place that the caller named: where that may not be reached, another one is the caller's to name.
+    pub fn dial_elsewhere(error: DialError) -> Self {
+        if !matches!((error.phase(), error.fault()), (Phase::Resolve | Phase::Connect, DialFault::Policy)) {
+            return Self::dial(error);
+        }
+        let problem = Problem::new(Kind::BadRequest, "`api_base` must be a public address, as `https://host/…`").with_param("api_base");
+        Self { source: Some(Box::new(error)), ..Self::new(problem, Origin::Caller, Retry::Never) }.of(Failure::Own)
+    }
+
     /// A provider answered with an error. `guessed` says that the model's name is the caller's own and not an operator's.
     pub fn provider(fault: Fault, provider: &str, guessed: bool) -> Self {
         if fault.status == Some(StatusCode::LOOP_DETECTED) || fault.code.as_deref() == Some(hops::CODE) {

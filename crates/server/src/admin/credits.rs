@@ -5,7 +5,7 @@ use switchboard_engine::admit::{Level, NanoUsd, Withheld};
 use switchboard_store::object::{CreditAccount, CreditEntry, Team, User, WITHDRAWAL};
 use switchboard_store::{Desk, Money, Time};
 
-use super::form::Form;
+use super::form::{self, Form};
 use super::routes::{Action, get, post};
 use super::{Answer, Refused, Request, duration, keys};
 use crate::authz::Policy::{Admin, Viewer};
@@ -51,6 +51,15 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
     }
 }
 
+/// A form that is filled in wholly: a field nobody knows might be what keeps money from being put in twice.
+fn form(request: &Request, name: &'static str) -> Result<Form, Refused> {
+    let sent = request.body.as_ref().and_then(Value::as_object).into_iter().flatten();
+    match sent.map(|(field, _)| field).find(|field| !form::has(name, field)) {
+        Some(field) => Err(Refused::bad(format!("there is no field `{field}`; what is put in once is known by its `reference`"))),
+        None => request.form(name),
+    }
+}
+
 /// Whose account a request means: one owner, or everybody's where it names none.
 fn named<'a>(said: impl Fn(&str) -> Option<&'a str>) -> Result<(Level, String), Refused> {
     let owners = [("team_id", Level::Team), ("user_id", Level::User), ("key", Level::Key), ("organization_id", Level::Organization)];
@@ -58,13 +67,13 @@ fn named<'a>(said: impl Fn(&str) -> Option<&'a str>) -> Result<(Level, String), 
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
         (None, _) => Ok((Level::Proxy, String::new())),
-        (Some(_), Some(_)) => Err(Refused::said(400, "name one of team_id, user_id, key and organization_id, or none")),
+        (Some(_), Some(_)) => Err(Refused::bad("name one of team_id, user_id, key and organization_id, or none")),
     }
 }
 
 /// The id of that owner's account, if there is such an owner.
 async fn account_of(desk: &Desk, (level, id): (Level, String)) -> Result<String, Refused> {
-    let missing = |what: &str| Refused::said(404, &format!("{what} not found"));
+    let missing = |what: &str| Refused::missing(format!("{what} not found"));
     let id = match level {
         Level::Key => keys::named(desk, &id).await?.ok_or_else(|| missing("Key"))?.account().to_owned(),
         Level::Team => desk.get::<Team>(&id).await?.ok_or_else(|| missing("Team"))?.team_id,
@@ -76,15 +85,15 @@ async fn account_of(desk: &Desk, (level, id): (Level, String)) -> Result<String,
 
 fn amount(form: &Form) -> Result<Money, Refused> {
     let positive = form.money("amount").filter(|amount| amount.0 > NanoUsd::ZERO);
-    positive.ok_or_else(|| Refused::said(400, "amount must be a positive number of dollars"))
+    positive.ok_or_else(|| Refused::bad("amount must be a positive number of dollars"))
 }
 
 async fn put(request: &Request, kind: &'static str) -> Answer {
-    let form = request.form("CreditPutRequest")?;
+    let form = form(request, "CreditPutRequest")?;
     let (amount, now) = (amount(&form)?, Time::now());
     let expires = form.text("duration").map(|text| duration::after(now, text)).transpose()?.or(form.time("expires_at"));
     if expires.is_some_and(|at| at <= now) {
-        return Err(Refused::said(400, "expires_at must be in the future"));
+        return Err(Refused::bad("expires_at must be in the future"));
     }
     let owner = named(|name| form.text(name))?;
     let read = request.read(move |desk| async move {
@@ -127,7 +136,7 @@ async fn put(request: &Request, kind: &'static str) -> Answer {
 }
 
 async fn withdraw(request: &Request) -> Answer {
-    let form = request.form("CreditTakeRequest")?;
+    let form = form(request, "CreditTakeRequest")?;
     let (amount, owner) = (amount(&form)?, named(|name| form.text(name))?);
     let account = existing(request, owner).await?;
     match credits::withdraw(&request.app, &account, amount.0, "credits withdrawn").await {
@@ -161,17 +170,17 @@ async fn withdraw(request: &Request) -> Answer {
 async fn existing(request: &Request, owner: (Level, String)) -> Result<CreditAccount, Refused> {
     let read = request.read(move |desk| async move {
         let id = account_of(&desk, owner).await?;
-        desk.get::<CreditAccount>(&id).await?.ok_or_else(|| Refused::said(404, "there are no credits of that owner"))
+        desk.get::<CreditAccount>(&id).await?.ok_or_else(|| Refused::missing("there are no credits of that owner"))
     });
     read.await
 }
 
 async fn update(request: &Request) -> Answer {
-    let form = request.form("CreditUpdateRequest")?;
+    let form = form(request, "CreditUpdateRequest")?;
     let owner = named(|name| form.text(name))?;
     let write = request.write(move |desk| async move {
         let id = account_of(&desk, owner).await?;
-        let missing = || Refused::said(404, "there are no credits of that owner");
+        let missing = || Refused::missing("there are no credits of that owner");
         let mut account = desk.get::<CreditAccount>(&id).await?.ok_or_else(missing)?;
         (account.low_balance, account.alerted_at) = (form.money("low_balance"), None);
         desk.put(&account).await?;

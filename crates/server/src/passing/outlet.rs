@@ -9,6 +9,7 @@
 mod draft;
 mod here;
 mod later;
+mod lent;
 mod signers;
 
 use std::net::IpAddr;
@@ -197,6 +198,7 @@ async fn pass(
     })?;
     let signer = match brought(&parts.headers) {
         true => None,
+        false if lent::is_lent(&way.rest) => return Err(told(unmetered())),
         false => Some(app.outlets.of(&place, (outlet.provider, &config)).map_err(told)?),
     };
     here::aloud(&outlet, &way.rest, &mut parts.headers);
@@ -248,6 +250,13 @@ fn brought(headers: &HeaderMap) -> bool {
     let own = headers.get(OWN_KEY).map(HeaderValue::as_bytes);
     let bare = |value: &[u8]| value.strip_prefix(b"Bearer ").unwrap_or(value).to_vec();
     own.is_some_and(|own| CREDENTIALS.iter().any(|name| headers.get(*name).is_some_and(|value| bare(value.as_bytes()) != bare(own))))
+}
+
+/// The refusal of a credential that would be used past the gateway.
+fn unmetered() -> Refused {
+    let message = "this path hands out a credential of the gateway's account, or a session that nobody here meters; bring a key of your own \
+                   for the provider beside `x-litellm-api-key`, or call the model through the gateway";
+    Refused::plain(403, message)
 }
 
 /// Where a request goes, and what is configured of that place.

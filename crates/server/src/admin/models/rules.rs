@@ -88,9 +88,11 @@ pub(super) fn can_be(app: &App, model: &Model, params: &Json) -> Result<(), Refu
         }
         let brought = model.brought == Some(true);
         let ids = brought.then(|| model.model_id.clone()).into_iter().collect();
-        let (config, _) = app.live.base().with(&Laid { models: vec![entry], brought: ids, ..Laid::default() });
-        let made = config.deployments.iter().find(|one| one.model_info.id == model.model_id)?;
-        fleet::wrong_with(made, &config, &app.catalog())
+        let (config, wrong) = app.live.base().with(&Laid { models: vec![entry], brought: ids, ..Laid::default() });
+        match config.deployments.iter().find(|one| one.model_info.id == model.model_id) {
+            Some(made) => fleet::wrong_with(made, &config, &app.catalog()),
+            None => Some(wrong.errors().next().map_or_else(|| "the model could be no deployment".to_owned(), |one| one.message.clone())),
+        }
     });
     match why {
         None => Ok(()),
