@@ -43,8 +43,8 @@ pub(crate) fn tell(call: &Call, target: &Deployment, losses: &mut Losses) {
         let known = PLUGINS.iter().find(|(id, _)| id == plugin);
         losses.dropped(known.map_or(UNKNOWN, |(_, told)| told));
     }
-    let transforms = compression::transforms(call);
-    if !transforms.is_empty() && !(compression::is_done(call, target) && transforms.iter().all(|one| one == compression::MIDDLE_OUT)) {
+    let is_known = |transform: &String| transform == compression::MIDDLE_OUT && compression::is_done(call, target);
+    if !compression::transforms(call).iter().all(is_known) {
         losses.dropped(TRANSFORMS);
     }
     let said = |key: &str| outline.get(key).is_some() && is_steering(call.door.dialect, key);

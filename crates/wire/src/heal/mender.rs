@@ -203,7 +203,7 @@ impl Mender<'_> {
             let is_known = serde_json::from_str::<IgnoredAny>(word).is_ok();
             let is_part =
                 || word.starts_with(|char: char| char == '-' || char.is_ascii_digit()) || WORDS.iter().any(|known| known.starts_with(word));
-            if !is_known && !(rest.is_empty() && is_part()) {
+            if !(is_known || rest.is_empty() && is_part()) {
                 return None;
             }
             self.rest = rest;
