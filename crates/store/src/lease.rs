@@ -6,7 +6,6 @@
 //! is heard of no more goes back when its lease is over. A gateway that cannot reach the database knows that its leases end, and
 //! spends nothing once they may have.
 
-use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -16,15 +15,17 @@ use sqlx::{Any, AnyConnection, Row, Transaction};
 use switchboard_engine::admit::port::{Ask, Authority, Grant, Later, Outage, Slot};
 use switchboard_engine::admit::{Book, NanoUsd};
 use switchboard_engine::apart;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::account::account_of;
+use crate::back::{Back, carry};
 use crate::beyond::{Beyond, Budgets};
 use crate::error::StoreError;
 use crate::open::Store;
-use crate::recall::{self, Recalls, Word};
+use crate::recall::{self, Recalls};
 use crate::sql::Sql;
 use crate::thread::Thread;
+use crate::turns::Turns;
 
 /// How often a gateway says that it lives.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -38,10 +39,6 @@ const SWEEP: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// and how long nobody asks after that, in microseconds.
 const PAUSE: i64 = 1_000_000;
-/// So much is given back at a time.
-const MOST: usize = 256;
-/// How long after a failure it is tried again.
-const AGAIN: Duration = Duration::from_secs(1);
 /// A slice is at most this part of a budget,
 const SLICE_OF_LIMIT: i64 = 100;
 /// and this part of what is left.
@@ -80,22 +77,13 @@ pub struct Lessor {
     lost: AtomicU64,
     book: Arc<Book>,
     recalls: Recalls,
+    turns: Turns,
     /// What is lent while the database is away.
     beyond: Beyond,
     /// The leases have ended and what was free of them was given back, so that what is lent is all there is to spend.
     lapsed: AtomicBool,
     back: UnboundedSender<Back>,
     myself: Weak<Self>,
-}
-
-/// What goes back to the database, in this order.
-struct Back {
-    slot: Slot,
-    amount: NanoUsd,
-    /// Under which [`Lessor::lost`] it was granted.
-    lost: u64,
-    /// Who has called for it, and waits.
-    answers: Option<String>,
 }
 
 impl Lessor {
@@ -106,8 +94,9 @@ impl Lessor {
         let (began, alone, lost) = (Instant::now(), AtomicI64::new(0), AtomicU64::new(0));
         let (back, backs) = unbounded_channel();
         let lessor = Arc::new_cyclic(|myself| {
-            let (recalls, beyond, lapsed, myself) = (Recalls::default(), Beyond::default(), AtomicBool::new(false), myself.clone());
-            Self { sql, thread, instance, heard, began, alone, alive, lost, book, recalls, beyond, lapsed, back, myself }
+            let (recalls, turns, beyond, lapsed) = (Recalls::default(), Turns::default(), Beyond::default(), AtomicBool::new(false));
+            let myself = myself.clone();
+            Self { sql, thread, instance, heard, began, alone, alive, lost, book, recalls, turns, beyond, lapsed, back, myself }
         });
         let handle = lessor.thread.handle();
         handle.spawn(keep_on(Arc::downgrade(&lessor)));
@@ -164,8 +153,18 @@ impl Lessor {
         self.send_back(slot, amount, Some(by));
     }
 
+    /// How often what was granted was lost.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// The database.
+    pub(crate) fn sql(&self) -> &Sql {
+        &self.sql
+    }
+
     fn send_back(&self, slot: Slot, amount: NanoUsd, answers: Option<String>) {
-        let back = Back { slot, amount, lost: self.lost.load(Ordering::Acquire), answers };
+        let back = Back { slot, amount, lost: self.lost(), answers };
         if self.back.send(back).is_err() {
             tracing::debug!("the store has ended; leased money goes back when the lease ends");
         }
@@ -280,8 +279,14 @@ impl Authority for Lessor {
             };
             asks.sort_by_key(|ask| key(&ask.slot));
             let (sql, instance, stale) = (self.sql.clone(), self.instance.clone(), !self.is_heard());
-            let lessor = self.myself.upgrade();
+            let (lessor, since) = (self.myself.upgrade(), Instant::now());
+            let turn = asks.first().map(|ask| self.turns.of(&ask.slot)).unwrap_or_default();
             let granted = self.thread.run(async move {
+                let _turn = turn.lock().await;
+                if let Some(told) = lessor.as_ref().and_then(|lessor| lessor.turns.told(&asks, since)) {
+                    return Ok((told, Untaken { lessor, slots: Vec::new() }));
+                }
+                let at = Instant::now();
                 if let Some(lessor) = lessor.as_ref().filter(|_| stale) {
                     lessor.beat().await?;
                 }
@@ -296,6 +301,9 @@ impl Authority for Lessor {
                     for (at, grant) in again.into_iter().zip(lease(&sql, &instance, &wanted).await?) {
                         (granted[at], untaken.slots[at].1) = (grant, grant.granted);
                     }
+                }
+                if let Some(lessor) = &untaken.lessor {
+                    lessor.turns.tell(&asks, &granted, at);
                 }
                 Ok((granted, untaken))
             });
@@ -377,50 +385,6 @@ fn slice(ask: &Ask, spent: i64, leased: i64) -> i64 {
 /// Whether nothing was granted for want of money that gateways hold and have not spent.
 fn is_held(ask: &Ask, grant: &Grant) -> bool {
     grant.granted < ask.least && grant.held > NanoUsd::ZERO && grant.spent.plus(ask.least) <= ask.limit
-}
-
-/// Carries back what is given back, in order, as much at a time as there is.
-async fn carry(lessor: Weak<Lessor>, mut backs: UnboundedReceiver<Back>) {
-    let mut some = Vec::new();
-    while !some.is_empty() || backs.recv_many(&mut some, MOST).await > 0 {
-        let carried = apart::work("giving back", async {
-            let Some(lessor) = lessor.upgrade() else { return Ok(()) };
-            let lost = lessor.lost.load(Ordering::Acquire);
-            some.retain(|back: &Back| back.lost == lost);
-            give_back(&lessor.sql, &lessor.instance, &some).await
-        });
-        match carried.await {
-            Some(Ok(())) | None => some.clear(),
-            Some(Err(error)) => {
-                tracing::warn!(%error, "leased money could not be given back yet");
-                tokio::time::sleep(AGAIN).await;
-            }
-        }
-    }
-}
-
-/// Gives that back and answers who has called for it. Where it is not known whether the database has it, it goes back when the lease
-/// ends: nobody may have it twice.
-async fn give_back(sql: &Sql, instance: &str, backs: &[Back]) -> Result<(), StoreError> {
-    let mut sums: BTreeMap<(i64, String, i64), NanoUsd> = BTreeMap::new();
-    for back in backs.iter().filter(|back| back.amount > NanoUsd::ZERO) {
-        let sum = sums.entry(key(&back.slot)).or_default();
-        *sum = sum.plus(back.amount);
-    }
-    let mut on = sql.writers.begin().await?;
-    for (slot, amount) in &sums {
-        less(&mut on, sql, instance, slot, amount.0).await?;
-    }
-    let mut answered = HashSet::new();
-    for (slot, to) in backs.iter().filter_map(|back| Some((&back.slot, back.answers.as_ref()?))) {
-        if answered.insert((slot, to)) {
-            Word::new(instance, Some(to.clone()), slot).say(&mut on).await?;
-        }
-    }
-    if let Err(error) = on.commit().await {
-        tracing::warn!(%error, "leased money may not have been given back");
-    }
-    Ok(())
 }
 
 /// A lease is less by so much, or by all there is of it. Whoever changes a lease has the window's row first.

@@ -13,6 +13,7 @@ mod account;
 pub mod alert;
 pub mod archive;
 pub mod audit;
+mod back;
 pub mod backup;
 pub mod beyond;
 pub mod change;
@@ -40,6 +41,7 @@ mod scribe;
 pub mod sql;
 pub mod thread;
 pub mod time;
+mod turns;
 pub mod vault;
 
 pub use archive::{RedisArchive, SealedArchive, SqlArchive};
