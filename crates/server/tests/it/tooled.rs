@@ -91,7 +91,7 @@ fn pages_are_searches_at_a_providers_own_path_too() {
         ] {
             let reply = ask(gateway, "/openai/v1/chat/completions", "gpt-4o-search-preview", &more, &answer);
             let charged = spent(gateway, &reply);
-            assert!(charged >= 0.0275 && charged < 0.028, "{charged}");
+            assert!((0.0275..0.028).contains(&charged), "{charged}");
         }
     });
 }
@@ -195,7 +195,7 @@ fn tools_of_the_responses_api_are_paid() {
         };
         let said = json!({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
             "content": [{"type": "output_text", "text": "fine", "annotations": []}]});
-        let plain = asked("m", json!([]), &responded(&[said.clone()], &json!(null)));
+        let plain = asked("m", json!([]), &responded(std::slice::from_ref(&said), &json!(null)));
         let more = |tools: Value, items: &[Value], counted: &Value| {
             let output: Vec<Value> = items.iter().chain([&said]).cloned().collect();
             asked("m", tools, &responded(&output, counted)) - plain
