@@ -184,19 +184,28 @@ fn denied(body: &str) -> Option<(&'static str, &'static str, Vec<u8>)> {
     Some(("403 Forbidden", "application/json", problem.to_string().into_bytes()))
 }
 
-fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
+/// What fails whatever is asked.
+fn failing(path: &str) -> Option<(&'static str, &'static str, Vec<u8>)> {
     const JSON: &str = "application/json";
     if path.starts_with("/bad") {
         let problem = json!({"error": {"message": "scripted failure", "type": "server_error", "param": null, "code": null}});
-        return ("500 Internal Server Error", JSON, problem.to_string().into_bytes());
+        return Some(("500 Internal Server Error", JSON, problem.to_string().into_bytes()));
     }
     if path.starts_with("/refusing") {
         let problem = json!({"error": {"message": "scripted refusal", "type": "invalid_request_error", "param": null, "code": null}});
-        return ("400 Bad Request", JSON, problem.to_string().into_bytes());
+        return Some(("400 Bad Request", JSON, problem.to_string().into_bytes()));
     }
     if path.starts_with("/limited") {
         let problem = json!({"error": {"message": "scripted limit", "type": "rate_limit_error", "param": null, "code": null}});
-        return ("429 Too Many Requests\r\nretry-after: 60\r\nx-request-id: up-1", JSON, problem.to_string().into_bytes());
+        return Some(("429 Too Many Requests\r\nretry-after: 60\r\nx-request-id: up-1", JSON, problem.to_string().into_bytes()));
+    }
+    None
+}
+
+fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
+    const JSON: &str = "application/json";
+    if let Some(failure) = failing(path) {
+        return failure;
     }
     if path.starts_with("/long") {
         return too_long(path);
