@@ -39,7 +39,7 @@ const SAFETY: [(&str, &str); 6] = [
 /// A page that needs no key.
 pub(crate) fn open(page: Page, app: &App, parts: &request::Parts) -> Response<AnswerBody> {
     match page {
-        Page::Home => html(home::render(&base(app, parts), models::example(app).as_deref().unwrap_or(DEMO))),
+        Page::Home => html(home::render(&base(app, parts), &example(app))),
         Page::Docs => html(docs::render(&base(app, parts))),
         Page::Style => style(),
         Page::OpenApi => written(crate::openapi::bytes(&app.config().general.root_path)),
@@ -61,6 +61,14 @@ pub(crate) async fn closed(page: Page, acceptor: &Acceptor, ask: &health::Ask<'_
         Page::HealthShared => Ok(document(&acceptor.app.others.told())),
         _ => Ok(health::check(acceptor, ask).await),
     }
+}
+
+/// The model that examples ask. Where models are told to keys alone, it is none in particular.
+fn example(app: &App) -> String {
+    const ANY: &str = "your-model";
+    let config = app.config();
+    let is_told = config.general.master_key.is_none() || config.switchboard.public_catalog;
+    if is_told { models::example(app).unwrap_or_else(|| DEMO.to_owned()) } else { ANY.to_owned() }
 }
 
 /// The URL at which clients reach the gateway: configured, else as this client wrote it.

@@ -1,5 +1,7 @@
 //! How deep in the orders of its group a call is, and at whose account it began.
 
+use std::collections::BTreeSet;
+
 use crate::route::Target;
 
 /// What was asked so far, by `order` and by account.
@@ -27,6 +29,12 @@ impl Depth {
     /// Whether that target's `order` lies deeper.
     pub(super) fn is_above(&self, target: &Target) -> bool {
         self.level.is_some_and(|level| target.deployment.spec.order > level)
+    }
+
+    /// How many deeper `order`s there are among those.
+    pub(super) fn levels_above<'t>(&self, targets: impl Iterator<Item = &'t Target>) -> u32 {
+        let orders: BTreeSet<u32> = targets.filter(|target| self.is_above(target)).map(|target| target.deployment.spec.order).collect();
+        u32::try_from(orders.len()).unwrap_or(u32::MAX)
     }
 
     /// Ends the `order` that was reached. `false`: there is no deeper one among those.

@@ -1,6 +1,7 @@
 //! How far one call has come, and where it goes next.
 
 mod end;
+mod right;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -233,7 +234,7 @@ impl Journey {
         while self.cursor < plan.targets.len() {
             let at = self.cursor;
             self.cursor += 1;
-            if self.is_out_of_question(plan, at) {
+            if self.is_out_of_question(plan, at) || self.is_spared(plan, at, now) {
                 continue;
             }
             if let Some(turn) = self.turn(attempts, plan, (at, Duration::ZERO), now) {
@@ -320,34 +321,6 @@ impl Journey {
                 None
             }
         }
-    }
-
-    /// The right to another attempt at that target. The first is free, and so are those at targets that answer others: they cannot
-    /// do more than double what a provider is asked. `None`: there is no such right.
-    fn permit(&self, attempts: &Attempts<'_>, plan: &Plan, at: usize, now: Instant) -> Option<Option<Retrying>> {
-        let target = &plan.targets[at];
-        if self.made == 0 && self.fallbacks == 0 {
-            return Some(None);
-        }
-        let proven = is_proven(target, now);
-        // After a key of the caller's own has failed, the gateway's is a first attempt.
-        let another_key = target.own.is_none() && attempts.call.principal.own_keys.is_some();
-        let most = if proven && self.repeats.is_none() && !self.is_fallback { MOST_PROVEN.max(self.most) } else { self.most };
-        if self.made >= most + self.depth.free() && !self.is_free(plan, at) {
-            return None;
-        }
-        if proven || another_key || target.deployment.health.view(now).recent_attempts == 0 {
-            return Some(None);
-        }
-        attempts.budget.take(attempts.in_flight).map(Some)
-    }
-
-    /// Whether an attempt there is no repetition: the first one of a deeper `order`, or the first one at a target that is asked in any
-    /// case where somebody has said how often to repeat.
-    fn is_free(&self, plan: &Plan, at: usize) -> bool {
-        let untried = || self.places.get(at).is_none_or(|place| place.tried == 0);
-        let exhaustive = || plan.exhaustive && self.made > 0 && self.made < MOST_PROVEN && untried();
-        self.depth.is_above(&plan.targets[at]) || self.repeats.is_some() && exhaustive()
     }
 
     fn take(&mut self, plan: &Plan, (at, pause): (usize, Duration), ticket: Ticket, retrying: Option<Retrying>) -> Turn {

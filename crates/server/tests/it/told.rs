@@ -60,4 +60,6 @@ fn the_first_page_names_a_model_that_is_served() {
     assert_eq!((text.matches("zebra").count(), text.contains("demo/echo"), text.contains("{model}")), (5, false, false), "{text}");
     assert!(!text.contains("theirs") && !text.contains("voice"));
     assert!(page("").contains("demo/echo"));
+    let closed = page(&format!("model_list:\n{}general_settings: {{master_key: {MASTER}}}\n", entry("zebra", "")));
+    assert!(closed.contains("your-model") && !closed.contains("zebra"), "models are told to keys alone: {closed}");
 }
