@@ -39,7 +39,7 @@ fn what_a_provider_denies_is_denied_to_the_model_alone() {
 #[test]
 fn who_gives_too_little_time_says_nothing_of_the_provider() {
     let upstream = Upstream::start();
-    let yaml = entry("slow", "openai/m", &format!("api_base: '{}/slow', api_key: k, num_retries: 0", upstream.url()));
+    let yaml = entry("slow", "openai/m", &format!("api_base: '{}/slower', api_key: k, num_retries: 0", upstream.url()));
     with(&yaml, |gateway| {
         for _ in 0..8 {
             let reply = ask(gateway, "slow", "hi", &json!({"timeout": 0.02}));

@@ -1,7 +1,7 @@
 //! A provider on loopback that answers what OpenAI would, and keeps what it was asked.
 //!
 //! The first segment of a path is the order: `/good` succeeds, `/bad` fails with 500, `/refusing` with 400, `/limited` with 429 for a minute,
-//! `/slow` takes its time, `/held` until it is let go, `/dead` more than anybody has. `/thinks` calls every request one for thought,
+//! `/slow` takes its time, `/slower` more, `/held` until it is let go, `/dead` more than anybody has. `/thinks` calls every request one for thought,
 //! `/pausing` rests in the middle of a stream, `/ponders` thinks before it says something, `/marks` marks two answers alike, `/denied` denies what is asked for as forbidden or flagged, `/vectors` tells code from other texts, `/cached` had some of every prompt in its cache,
 //! `/long` says that the prompt is too long, `/told` answers what the prompt tells it to, `/stalls` refuses piece by piece and rests before the last one.
 
@@ -216,7 +216,7 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
         return denied;
     }
     if path.starts_with("/slow") {
-        std::thread::sleep(Duration::from_millis(60));
+        std::thread::sleep(Duration::from_millis(if path.starts_with("/slower") { 1_000 } else { 60 }));
     }
     if path.starts_with("/dead") {
         std::thread::sleep(Duration::from_secs(5));
