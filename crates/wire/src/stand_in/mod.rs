@@ -2,8 +2,9 @@
 //!
 //! Whatever the *client* runs can be told as a function, and a call of that function is a call of the tool: [`read_reply`] and
 //! [`event_reader`] turn it back. A tool that takes free text becomes a function with one text, its grammar told in its description; the
-//! tools of a namespace become functions whose names begin with it, and Anthropic's shell and editor the functions they are. What only its own *provider* runs is left out and told, where other
-//! tools remain and nobody insists on it; all the rest is for the target's writer to say or to refuse.
+//! tools of a namespace become functions whose names begin with it, and Anthropic's shell, editor and memory the functions they are. What
+//! only its own *provider* runs is left out and told, where other tools remain and nobody insists on it; all the rest is for the target's
+//! writer to say or to refuse.
 
 mod back;
 
