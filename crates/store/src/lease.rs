@@ -1,10 +1,15 @@
 //! Budgets that several gateways share.
 //!
 //! The database alone decides on money. A gateway takes a slice of a budget and spends it without asking; near the limit slices
-//! shrink to what one call needs, and before a call is refused what others hold unused is called back ([`crate::recall`]), so that
+//! shrink to what one call needs, and before a call is refused what others hold unused is called back ([`recall`]), so that
 //! it is refused only where the money is not there. A slice that is not used goes back within seconds, and what a gateway held that
 //! is heard of no more goes back when its lease is over. A gateway that cannot reach the database knows that its leases end, and
 //! spends nothing once they may have.
+
+mod back;
+mod beyond;
+mod recall;
+mod turns;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -18,14 +23,16 @@ use switchboard_engine::apart;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::account::account_of;
-use crate::back::{Back, carry};
-use crate::beyond::{Beyond, Budgets};
 use crate::error::StoreError;
 use crate::open::Store;
-use crate::recall::{self, Recalls};
 use crate::sql::Sql;
 use crate::thread::Thread;
-use crate::turns::Turns;
+
+use back::{Back, carry};
+use beyond::Beyond;
+pub use beyond::Budgets;
+use recall::Recalls;
+use turns::Turns;
 
 /// How often a gateway says that it lives.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -138,28 +145,28 @@ impl Lessor {
     }
 
     /// The gateway's name.
-    pub(crate) fn instance(&self) -> &str {
+    fn instance(&self) -> &str {
         &self.instance
     }
 
     /// What it has called back.
-    pub(crate) fn recalls(&self) -> &Recalls {
+    fn recalls(&self) -> &Recalls {
         &self.recalls
     }
 
     /// Another gateway wants for that money.
-    pub(crate) fn recalled(&self, slot: Slot, by: String) {
+    fn recalled(&self, slot: Slot, by: String) {
         let amount = self.book.recall(&slot, recall::SCARCE);
         self.send_back(slot, amount, Some(by));
     }
 
     /// How often what was granted was lost.
-    pub(crate) fn lost(&self) -> u64 {
+    fn lost(&self) -> u64 {
         self.lost.load(Ordering::Acquire)
     }
 
     /// The database.
-    pub(crate) fn sql(&self) -> &Sql {
+    fn sql(&self) -> &Sql {
         &self.sql
     }
 
@@ -335,7 +342,7 @@ impl Authority for Lessor {
 }
 
 /// Of which window: its account, span and start.
-pub(crate) fn key(slot: &Slot) -> (i64, String, i64) {
+fn key(slot: &Slot) -> (i64, String, i64) {
     (account_of(&slot.scope), slot.window.name(), slot.start)
 }
 

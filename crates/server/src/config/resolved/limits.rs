@@ -2,7 +2,7 @@
 
 use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::admit::share::Without;
-use switchboard_store::beyond::Budgets;
+use switchboard_store::lease::Budgets;
 
 use super::general::General;
 use super::limit_rules;

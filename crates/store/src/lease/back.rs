@@ -9,9 +9,9 @@ use switchboard_engine::admit::port::Slot;
 use switchboard_engine::apart;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::recall::Word;
+use super::{Lessor, key, less};
 use crate::error::StoreError;
-use crate::lease::{Lessor, key, less};
-use crate::recall::Word;
 use crate::sql::Sql;
 
 /// So much is given back at a time.
@@ -20,17 +20,17 @@ const MOST: usize = 256;
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// What goes back to the database, in this order.
-pub(crate) struct Back {
-    pub(crate) slot: Slot,
-    pub(crate) amount: NanoUsd,
+pub(super) struct Back {
+    pub(super) slot: Slot,
+    pub(super) amount: NanoUsd,
     /// Under which [`Lessor::lost`] it was granted.
-    pub(crate) lost: u64,
+    pub(super) lost: u64,
     /// Who has called for it, and waits.
-    pub(crate) answers: Option<String>,
+    pub(super) answers: Option<String>,
 }
 
 /// Carries back what is given back, in order, as much at a time as there is.
-pub(crate) async fn carry(lessor: Weak<Lessor>, mut backs: UnboundedReceiver<Back>) {
+pub(super) async fn carry(lessor: Weak<Lessor>, mut backs: UnboundedReceiver<Back>) {
     let mut some = Vec::new();
     while !some.is_empty() || backs.recv_many(&mut some, MOST).await > 0 {
         let carried = apart::work("giving back", async {

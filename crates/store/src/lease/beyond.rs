@@ -29,7 +29,7 @@ const MOST_KNOWN: usize = 16_384;
 
 /// What is lent.
 #[derive(Debug, Default)]
-pub(crate) struct Beyond {
+pub(super) struct Beyond {
     /// In nano-dollars; none where nothing is lent.
     most: AtomicI64,
     lent: Mutex<Lent>,
@@ -44,7 +44,7 @@ struct Lent {
 }
 
 impl Beyond {
-    pub(crate) fn set(&self, budgets: Budgets) {
+    pub(super) fn set(&self, budgets: Budgets) {
         let most = match budgets {
             Budgets::Closed => 0,
             Budgets::UpTo(most) => most.0,
@@ -54,12 +54,12 @@ impl Beyond {
     }
 
     /// Whether anything may be lent.
-    pub(crate) fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.most.load(Ordering::Acquire) > 0
     }
 
     /// What the database said.
-    pub(crate) fn heard(&self, asks: &[Ask], grants: &[Grant]) {
+    pub(super) fn heard(&self, asks: &[Ask], grants: &[Grant]) {
         if !self.is_open() {
             return;
         }
@@ -73,7 +73,7 @@ impl Beyond {
     }
 
     /// Lends what is asked for, of each budget in which so much is left.
-    pub(crate) fn lend(&self, asks: &[Ask], book: &Book) -> Result<Vec<Grant>, Outage> {
+    pub(super) fn lend(&self, asks: &[Ask], book: &Book) -> Result<Vec<Grant>, Outage> {
         let mut lent = self.lent();
         let unheard = |ask: &Ask| ask.limit.minus(book.spent(&ask.slot.scope, ask.slot.window));
         let left: Vec<NanoUsd> = asks.iter().map(|ask| lent.left.get(&ask.slot).copied().unwrap_or_else(|| unheard(ask))).collect();
@@ -97,7 +97,7 @@ impl Beyond {
     }
 
     /// The database is back: what was lent and is free is there no more.
-    pub(crate) fn over(&self, book: &Book) {
+    pub(super) fn over(&self, book: &Book) {
         let of = {
             let mut lent = self.lent();
             lent.total = NanoUsd::ZERO;

@@ -15,7 +15,7 @@ const MOST: usize = 4096;
 
 /// Whose turn it is, and who was told what.
 #[derive(Debug, Default)]
-pub(crate) struct Turns(Mutex<Kept>);
+pub(super) struct Turns(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -26,7 +26,7 @@ struct Kept {
 
 impl Turns {
     /// The turn of those who ask for that budget.
-    pub(crate) fn of(&self, slot: &Slot) -> Arc<tokio::sync::Mutex<()>> {
+    pub(super) fn of(&self, slot: &Slot) -> Arc<tokio::sync::Mutex<()>> {
         let mut kept = self.kept();
         if let Some(turn) = kept.turns.get(slot).and_then(Weak::upgrade) {
             return turn;
@@ -40,7 +40,7 @@ impl Turns {
     }
 
     /// The refusal of those wishes, where each was too large for what another call that asked after `since` was told.
-    pub(crate) fn told(&self, asks: &[Ask], since: Instant) -> Option<Vec<Grant>> {
+    pub(super) fn told(&self, asks: &[Ask], since: Instant) -> Option<Vec<Grant>> {
         let kept = self.kept();
         let short = |ask: &Ask| {
             let (_, grant) = kept.short.get(&ask.slot).filter(|(at, _)| *at >= since)?;
@@ -50,7 +50,7 @@ impl Turns {
     }
 
     /// Remembers who asked at that time and was told that there is too little.
-    pub(crate) fn tell(&self, asks: &[Ask], grants: &[Grant], at: Instant) {
+    pub(super) fn tell(&self, asks: &[Ask], grants: &[Grant], at: Instant) {
         let mut kept = self.kept();
         if kept.short.len() >= MOST {
             kept.short.clear();

@@ -17,8 +17,8 @@ use switchboard_engine::admit::{Level, ScopeId, Window};
 use switchboard_engine::apart;
 use tokio::sync::watch;
 
+use super::{Lessor, key};
 use crate::error::StoreError;
-use crate::lease::{Lessor, key};
 use crate::sql::Sql;
 
 /// Where gateways hear each other.
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// For how long nobody waits for a gateway that did not answer.
 const DEAF: Duration = Duration::from_secs(1);
 /// For how long what comes free of such a budget goes back at once.
-pub(crate) const SCARCE: Duration = Duration::from_secs(10);
+pub(super) const SCARCE: Duration = Duration::from_secs(10);
 /// After so long without a word the connection is made anew: a dead one tells nothing.
 const QUIET: Duration = Duration::from_secs(60);
 /// What the database takes as one word, in bytes.
@@ -41,7 +41,7 @@ const TELL: &str = "SELECT CAST(pg_notify($1, $2) AS TEXT)";
 
 /// What one gateway says to the others.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Word {
+pub(super) struct Word {
     /// Who says it.
     from: String,
     /// Whom it answers; without that, money is wanted.
@@ -54,7 +54,7 @@ pub(crate) struct Word {
 }
 
 impl Word {
-    pub(crate) fn new(from: &str, to: Option<String>, slot: &Slot) -> Self {
+    pub(super) fn new(from: &str, to: Option<String>, slot: &Slot) -> Self {
         let Slot { scope, window, start } = slot;
         let (level, id, model) = (scope.level.as_str().to_owned(), scope.id.to_string(), scope.model.as_deref().map(str::to_owned));
         Self { from: from.to_owned(), to, level, id, model, window: window.name(), start: *start }
@@ -68,7 +68,7 @@ impl Word {
     }
 
     /// Says it; in a transaction, when that is done.
-    pub(crate) async fn say(&self, on: &mut AnyConnection) -> Result<(), StoreError> {
+    pub(super) async fn say(&self, on: &mut AnyConnection) -> Result<(), StoreError> {
         let text = serde_json::to_string(self).unwrap_or_default();
         if !text.is_empty() && text.len() <= LONGEST {
             sqlx::query(TELL).bind(CHANNEL).bind(text).fetch_one(on).await?;
@@ -79,7 +79,7 @@ impl Word {
 
 /// What this gateway has called back.
 #[derive(Debug, Default)]
-pub(crate) struct Recalls {
+pub(super) struct Recalls {
     rounds: Mutex<HashMap<Slot, Round>>,
     deaf: Mutex<HashMap<String, Instant>>,
 }
@@ -97,7 +97,7 @@ struct Round {
 
 impl Recalls {
     /// Calls back what others hold unused of that budget. How much of it is spent and leased then; none where nobody holds any.
-    pub(crate) async fn recall(&self, sql: &Sql, instance: &str, slot: &Slot) -> Result<Option<i64>, StoreError> {
+    pub(super) async fn recall(&self, sql: &Sql, instance: &str, slot: &Slot) -> Result<Option<i64>, StoreError> {
         if let Some(mut over) = self.going(slot) {
             // Its end is seen, or it is gone.
             let end = tokio::time::timeout(PATIENCE * 2, over.wait_for(Option::is_some)).await;
@@ -173,7 +173,7 @@ impl Recalls {
 }
 
 /// Hears what the others say, for as long as the gateway leases anything.
-pub(crate) async fn listen(lessor: Weak<Lessor>, address: Arc<PgConnectOptions>) {
+pub(super) async fn listen(lessor: Weak<Lessor>, address: Arc<PgConnectOptions>) {
     while lessor.strong_count() > 0 {
         match apart::work("hearing of money", hear(&lessor, &address)).await {
             Some(Ok(())) => continue,
