@@ -37,6 +37,7 @@ const LONGEST: usize = 7999;
 const HOLDERS: &str =
     "SELECT instance FROM ledger_leases WHERE account = $1 AND span = $2 AND start = $3 AND instance <> $4 AND amount > 0";
 const TAKEN: &str = "SELECT spent + leased FROM ledger_windows WHERE account = $1 AND span = $2 AND start = $3";
+const ANYTHING: &str = "SELECT 1";
 const TELL: &str = "SELECT CAST(pg_notify($1, $2) AS TEXT)";
 
 /// What one gateway says to the others.
@@ -185,6 +186,9 @@ pub(super) async fn listen(lessor: Weak<Lessor>, address: Arc<PgConnectOptions>)
 }
 
 async fn hear(lessor: &Weak<Lessor>, address: &Arc<PgConnectOptions>) -> Result<(), sqlx::Error> {
+    let Some(sql) = lessor.upgrade().map(|lessor| lessor.sql().clone()) else { return Ok(()) };
+    // Where connections are scarce, the first is for calls.
+    sqlx::query(ANYTHING).execute(&sql.pool).await?;
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(DEAF).connect_lazy_with((**address).clone());
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;
