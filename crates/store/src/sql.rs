@@ -37,7 +37,8 @@ pub struct Sql {
     pub pool: AnyPool,
     /// Connections for writing: one alone with SQLite, which lets only one write.
     pub writers: AnyPool,
-    /// Makes the connection on which other gateways are heard, where several may share the database.
+    /// Knows how to connect where other gateways are heard, if several may share the database: a pool, since the options alone would
+    /// show their password.
     pub(crate) heard: Option<PgPool>,
     /// The file, where the database is one: for what is written in batches.
     pub(crate) file: Option<Arc<File>>,

@@ -300,6 +300,7 @@ impl Hold {
         if !self.admitted {
             return;
         }
+        let leased = self.authority.as_ref().map(|authority| (authority, self.book.now()));
         for at in 0..self.engaged.len() {
             let own = Own { first: false, ..self.own(at, settled) };
             let engaged = &self.engaged[at];
@@ -308,8 +309,8 @@ impl Hold {
                 let mut state = engaged.scope.state();
                 state.settle(&own);
                 engaged.scope.spend(settled);
-                if let Some(authority) = &self.authority {
-                    let spare = state.spare(self.book.now());
+                if let Some((authority, now)) = leased {
+                    let spare = state.spare(now);
                     drop(state);
                     let slot = |(window, start)| Slot { scope: engaged.scope.id.clone(), window, start };
                     spare.into_iter().for_each(|(window, start, amount)| authority.give_back(slot((window, start)), amount));
