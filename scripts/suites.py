@@ -5,9 +5,9 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 
+from commands import shown
 from install import CONTRACT, NODE_SUITE, PYTHON_SUITE, ROOT
 
 CARGO = os.environ.get("CARGO", "cargo")
@@ -27,30 +27,6 @@ class Tally:
 
     def __str__(self):
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
-
-
-# A line by which a part tells of something that failed.
-FAILURE = re.compile(r"test .* FAILED$|FAILED |ERROR |error(\[E\d+\])?: |not ok |\s*WRONG: ")
-# What the parts told of their failures, for the end.
-failures = []
-
-
-def shown(command, **more):
-    """Runs a command, shows what it says as it says it, and returns its status and text."""
-    print(f"$ {' '.join(map(str, command))}", flush=True)
-    said = []
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", cwd=ROOT, **more)
-    try:
-        for line in process.stdout:
-            said.append(line)
-            failures.extend([line.strip()] if FAILURE.match(line) else [])
-            print(line, end="", flush=True)
-    except BaseException:
-        process.terminate()
-        raise
-    finally:
-        status = process.wait()
-    return status, "".join(said)
 
 
 def one(status):

@@ -14,6 +14,7 @@ import pathlib
 import sys
 import time
 
+import commands
 import install
 import services
 import suites
@@ -45,7 +46,7 @@ def main():
     for name, tally in tallies.items():
         print(f"{name:8} {tally}")
     total = sum(tallies.values(), suites.Tally())
-    for line in suites.failures[:SHOWN]:
+    for line in commands.failures[:SHOWN]:
         print(f"  {line[:WIDE]}")
     print(f"{time.monotonic() - began:.0f} s")
     print(total)
