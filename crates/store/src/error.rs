@@ -68,6 +68,13 @@ pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether others were in the way of that statement, and the same may work in a moment: a lock that did not come free in time
+/// (55P03), a deadlock or a conflict that ended this transaction (class 40).
+pub(crate) fn is_in_the_way(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code == "55P03" || code.starts_with("40"))
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         if is_outage(&error) { Self::Unavailable(error) } else { Self::Refused(error) }
