@@ -67,7 +67,8 @@ fn while_others(first: &'static [&'static str], then: &'static [&'static str]) {
                 for statement in first {
                     on.execute(*statement).await?;
                 }
-                drop(begun.send(()));
+                // Whoever asked has gone if nobody hears.
+                let _ = begun.send(());
                 while sqlx::query(WAITING).fetch_one(&mut *on).await?.try_get::<i64, _>(0)? == 0 {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
