@@ -6,6 +6,9 @@ pub enum StoreError {
     /// It cannot be reached, or broke off. The same may work in a moment.
     #[error("the database cannot be reached")]
     Unavailable(#[source] sqlx::Error),
+    /// Others were in the way: a lock that did not come free in time, a deadlock. The same may work in a moment.
+    #[error("the database is busy with others")]
+    Contended(#[source] sqlx::Error),
     /// It refused a statement, or answered what nobody expected.
     #[error("the database refused a statement")]
     Refused(#[source] sqlx::Error),
@@ -46,7 +49,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the database is to blame and the same may work in a moment.
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Silent | Self::Stopping)
+        matches!(self, Self::Unavailable(_) | Self::Contended(_) | Self::Silent | Self::Stopping)
     }
 }
 
@@ -68,15 +71,19 @@ pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether others were in the way of that statement, and the same may work in a moment: a lock that did not come free in time
-/// (55P03), a deadlock or a conflict that ended this transaction (class 40).
-pub(crate) fn is_in_the_way(error: &sqlx::Error) -> bool {
+/// Whether others were in the way of that statement: a lock that did not come free in time (55P03), a deadlock or a conflict that
+/// ended this transaction (class 40).
+fn is_contended(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code == "55P03" || code.starts_with("40"))
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        if is_outage(&error) { Self::Unavailable(error) } else { Self::Refused(error) }
+        match error {
+            error if is_outage(&error) => Self::Unavailable(error),
+            error if is_contended(&error) => Self::Contended(error),
+            error => Self::Refused(error),
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{AnyConnection, Executor, Row};
 
-use crate::error::{self, StoreError};
+use crate::error::StoreError;
 use crate::sql::{Kind, Sql};
 
 /// One step: its number, the same statements for both databases.
@@ -52,8 +52,8 @@ pub(crate) async fn migrate(sql: &Sql, now: i64) -> Result<(), StoreError> {
     let began = Instant::now();
     let found = loop {
         match steps(sql, now).await {
-            Err(StoreError::Refused(refusal)) if error::is_in_the_way(&refusal) && began.elapsed() < PATIENCE => {
-                tracing::warn!(error = %refusal, "others are using the database; its next form is tried again");
+            Err(StoreError::Contended(error)) if began.elapsed() < PATIENCE => {
+                tracing::warn!(%error, "others are using the database; its next form is tried again");
                 tokio::time::sleep(AGAIN).await;
             }
             taken => break taken?,

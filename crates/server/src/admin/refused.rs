@@ -10,7 +10,7 @@ use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_store::StoreError;
 
-/// The kind of what is refused because the database cannot be reached.
+/// The kind of what is refused because the database is away or busy.
 const OUTAGE: &str = "database_unavailable";
 
 /// A refusal: a status and a body.
@@ -207,7 +207,7 @@ impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         if error.is_outage() {
             tracing::warn!(%error, "the database cannot be asked");
-            let message = "The database cannot be reached; try again in a moment";
+            let message = "The database is away or busy; try again in a moment";
             return Self::new(503, OUTAGE, Value::Null, message).after(1);
         }
         tracing::error!(%error, source = ?std::error::Error::source(&error), "the database refused a statement");

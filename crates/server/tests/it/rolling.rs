@@ -1,6 +1,7 @@
 //! Two versions on one database, and what one gateway is told the others hear.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -122,6 +123,37 @@ fn d6_this_version_lives_on_what_the_next_one_has_made() {
     let third = first.another().expect("they share a database");
     exercise(&third, 5);
     assert_eq!(third.chat(&key, "good").status, 200);
+}
+
+/// A change that others keep from the database for too long may be made again: nothing is wrong with it, or with the caller.
+#[test]
+fn a_change_that_others_are_in_the_way_of_may_be_made_again() {
+    let gateways = together("", 1, str::to_owned);
+    let [gateway, ..] = &gateways[..] else { return };
+    let variables = gateway.environment();
+    let address = variables.iter().find(|(name, _)| name == "DATABASE_URL").map(|(_, address)| address).expect("an address");
+    let store = Store::open(&Settings { address: address.clone(), connections: 1 }).expect("an address");
+    let (pool, (held, holds), (done, ends)) = (store.sql().writers.clone(), channel(), tokio::sync::oneshot::channel::<()>());
+    let new = json!({"team_alias": "late"});
+    std::thread::scope(|scope| {
+        let others = scope.spawn(|| {
+            store.thread().block(async move {
+                let mut on = pool.begin().await?;
+                sqlx::query("LOCK TABLE objects IN EXCLUSIVE MODE").execute(&mut *on).await?;
+                // Whoever asked has gone if nobody hears, and it is time to end.
+                let _ = held.send(());
+                let _ = ends.await;
+                Ok(on.commit().await?)
+            })
+        });
+        holds.recv().expect("locked");
+        let reply = gateway.as_key(MASTER, "POST", "/team/new", &new);
+        drop(done);
+        others.join().expect("no panic").expect("committed");
+        assert_eq!((reply.status.as_u16(), reply.header("retry-after")), (503, "1"), "{}", reply.text());
+    });
+    gateway.post("/team/new", &new);
+    store.close();
 }
 
 /// Asks until the answer is that one; how long it took.
