@@ -125,11 +125,10 @@ fn block_of(body: &PartBody) -> Option<(BlockKind, Vec<Delta>)> {
             (BlockKind::Reasoning { id: thought.id.clone(), summary: thought.summary }, deltas)
         }
         PartBody::ToolCall(call) => {
-            let mut deltas = Vec::new();
+            let mut deltas: Vec<Delta> = call.seal.clone().map(Delta::Seal).into_iter().collect();
             if !call.arguments.is_empty() {
                 deltas.push(Delta::Arguments(call.arguments.clone()));
             }
-            deltas.extend(call.seal.clone().map(Delta::Seal));
             let (id, name, namespace) = (call.id.clone(), call.name.clone(), call.namespace.clone());
             (BlockKind::ToolCall { id, name, custom: call.custom, namespace }, deltas)
         }

@@ -219,13 +219,14 @@ impl Writer {
         }
     }
 
-    /// Keeps a thought's seal for its end, writes a call's; no other block has a place for one.
+    /// Keeps a thought's seal for its end and writes a call's where it begins: clients take a later one for a thought's, and refuse it
+    /// there. No other block has a place for one.
     fn write_seal(&mut self, seal: &Sealed, out: &mut BytesMut) {
         let Some(current) = self.current.as_mut() else { return };
         if matches!(current.kind, BlockKind::Reasoning { .. }) {
             current.seal = Some(seal.clone());
-        } else if matches!(current.kind, BlockKind::ToolCall { .. }) && !self.begin_block(Some(seal), out) {
-            self.delta(out, "signature_delta", "signature", &seal.to_token(ANTHROPIC, None));
+        } else if matches!(current.kind, BlockKind::ToolCall { .. }) {
+            self.begin_block(Some(seal), out);
         }
     }
 

@@ -195,10 +195,11 @@ impl Reader {
         let name = self.memo.renamed.iter().find(|(renamed, _)| *renamed == sent).map_or(sent.clone(), |(_, own)| own.clone());
         let arguments = call.args.map_or_else(|| "{}".to_owned(), |args| args.get().to_owned());
         let block = self.begin(BlockKind::ToolCall { id, name, custom: false, namespace: None }, out);
-        out.push(Event::BlockDelta { block, delta: Delta::Arguments(arguments) });
+        // The seal first: in a stream of Anthropic's it belongs to the beginning of a call.
         if let Some(signature) = signature {
             out.push(Event::BlockDelta { block, delta: Delta::Seal(token::read_signature(signature)) });
         }
+        out.push(Event::BlockDelta { block, delta: Delta::Arguments(arguments) });
         out.push(Event::BlockEnd { block });
     }
 

@@ -98,10 +98,10 @@ impl Calls {
         call.arguments.push_str(text);
         match call.block {
             Some(block) => {
+                out.extend(seal.map(|seal| Event::BlockDelta { block, delta: Delta::Seal(seal) }));
                 if !text.is_empty() {
                     out.push(Event::BlockDelta { block, delta: Delta::Arguments(text.to_owned()) });
                 }
-                out.extend(seal.map(|seal| Event::BlockDelta { block, delta: Delta::Seal(seal) }));
             }
             None => {
                 call.held.push_str(text);
@@ -155,9 +155,9 @@ impl Call {
             block,
             kind: BlockKind::ToolCall { id, name: self.name.clone(), custom: self.custom, namespace: None },
         });
+        out.extend(self.seal.take().map(|seal| Event::BlockDelta { block, delta: Delta::Seal(seal) }));
         if !self.held.is_empty() {
             out.push(Event::BlockDelta { block, delta: Delta::Arguments(std::mem::take(&mut self.held)) });
         }
-        out.extend(self.seal.take().map(|seal| Event::BlockDelta { block, delta: Delta::Seal(seal) }));
     }
 }

@@ -128,6 +128,28 @@ pub(super) fn write_all(object: &mut Object<'_>, sources: &[(&Citation, Range<u6
     }
 }
 
+/// How many sources of each list a stream has told: clients put the pieces of a list together by their number in it.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    pages: usize,
+    others: usize,
+}
+
+impl Numbers {
+    /// Writes a source as a piece of a stream.
+    pub(super) fn write(&mut self, object: &mut Object<'_>, citation: &Citation, text: &Range<u64>) {
+        let is_page = citation.url.is_some();
+        let (key, number) = if is_page { ("annotations", &mut self.pages) } else { (OTHERS, &mut self.others) };
+        object.array(key, |list| {
+            list.object(|item| {
+                item.field("index", number);
+                if is_page { write_page(item, citation, text) } else { write_other(item, citation, text) }
+            });
+        });
+        *number += 1;
+    }
+}
+
 /// The format requires a place: of whose nothing was said, it is where the text ends that it is of.
 fn write_page(object: &mut Object<'_>, citation: &Citation, text: &Range<u64>) {
     object.field("type", PAGE);

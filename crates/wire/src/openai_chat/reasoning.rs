@@ -277,11 +277,12 @@ pub(super) fn of_call(id: &str, seal: &Sealed) -> Thought {
     Thought { id: Some(id.to_owned()), seal: Some(seal), ..Thought::default() }
 }
 
-/// Writes a thought as one of `thinking_blocks`.
-pub(super) fn write_block(out: &mut Array<'_>, thought: &Thought) {
+/// Writes a thought as one of `thinking_blocks`, in a stream with its number.
+pub(super) fn write_block(out: &mut Array<'_>, thought: &Thought, number: Option<usize>) {
     let token = thought.seal.as_ref().map(|seal| seal.to_token(ANTHROPIC, thought.id.as_deref()));
     let redacted = thought.text.is_empty() && thought.seal.as_ref().is_some_and(|seal| seal.kind == SealKind::Encrypted);
     out.object(|object| {
+        object.option("index", number);
         if redacted {
             object.text("type", "redacted_thinking");
             object.option("data", token);

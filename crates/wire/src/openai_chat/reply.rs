@@ -247,7 +247,7 @@ fn write_thoughts(message: &mut Object<'_>, thoughts: &[&Thought], calls: &[&Too
         Flavor::OpenAi => {
             message.option("reasoning_content", visible);
             if thoughts.iter().any(|thought| thought.seal.is_some()) {
-                message.array("thinking_blocks", |list| thoughts.iter().for_each(|thought| reasoning::write_block(list, thought)));
+                message.array("thinking_blocks", |list| thoughts.iter().for_each(|thought| reasoning::write_block(list, thought, None)));
             }
         }
         Flavor::OpenRouter => {

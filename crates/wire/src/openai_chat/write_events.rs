@@ -55,6 +55,8 @@ pub(super) struct Writer {
     letters: u64,
     /// How likely the tokens of what is written next were.
     likely: Vec<Likelihood>,
+    /// The sources so far.
+    sources: citations::Numbers,
     /// The format of thoughts whose seal has not come yet.
     format: String,
 }
@@ -73,6 +75,7 @@ impl Writer {
             images: 0,
             refused: false,
             letters: 0,
+            sources: citations::Numbers::default(),
             likely: Vec::new(),
         }
     }
@@ -174,7 +177,9 @@ impl Writer {
             }
             (Kind::Text { from }, Delta::Citation(citation)) => {
                 let text = *from..self.letters;
-                self.delta(out, |object| citations::write_all(object, &[(&**citation, text)]));
+                let mut sources = std::mem::take(&mut self.sources);
+                self.delta(out, |object| sources.write(object, citation, &text));
+                self.sources = sources;
             }
             (Kind::Refusal, Delta::Text(text)) => self.delta(out, |object| object.field("refusal", text)),
             (Kind::Thought { at, thought }, Delta::Text(text)) => self.think(*at, thought, text, out),
@@ -215,7 +220,9 @@ impl Writer {
     fn seal_thought(&mut self, at: usize, thought: &Thought, seal: &Sealed, out: &mut BytesMut) {
         let sealed = Thought { seal: Some(seal.clone()), ..thought.clone() };
         match self.stamp.flavor {
-            Flavor::OpenAi => self.delta(out, |object| object.array("thinking_blocks", |list| reasoning::write_block(list, &sealed))),
+            Flavor::OpenAi => self.delta(out, |object| {
+                object.array("thinking_blocks", |list| reasoning::write_block(list, &sealed, Some(at)));
+            }),
             Flavor::OpenRouter => {
                 self.delta(out, |object| object.array(reasoning::DETAILS, |list| reasoning::write_details(list, &sealed, (at, None))));
             }

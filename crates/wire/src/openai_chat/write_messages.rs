@@ -408,7 +408,7 @@ fn write_thoughts(object: &mut Object<'_>, thoughts: &[(&Part, &Thought)], field
             }),
             "thinking_blocks" => object.array("thinking_blocks", |list| {
                 for (_, thought) in thoughts {
-                    reasoning::write_block(list, thought);
+                    reasoning::write_block(list, thought, None);
                 }
             }),
             plain => {

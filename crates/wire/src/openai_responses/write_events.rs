@@ -3,6 +3,8 @@
 //! OpenAI's libraries put the stream together again and are strict about it: every event has its number and place, an item is
 //! announced before anything is said of it, what came in pieces is said again as a whole, and the last event holds everything.
 
+mod late;
+
 use bytes::BytesMut;
 
 use super::error::{write_error_event, write_failed};
@@ -70,6 +72,8 @@ pub(super) struct Writer {
     created: u64,
     items: Vec<Item>,
     slots: Vec<Slot>,
+    /// Texts that were told to be over, of which more may be told.
+    over: Vec<late::Over>,
     /// The items that are whole, by place.
     finished: Vec<Vec<u8>>,
     usage: Option<Usage>,
@@ -106,6 +110,7 @@ impl Writer {
             sender: Sender::default(),
             items: Vec::new(),
             slots: Vec::new(),
+            over: Vec::new(),
             finished: Vec::new(),
             usage: None,
             image_told: false,
@@ -302,6 +307,7 @@ impl Writer {
     }
 
     fn begin_call(&mut self, block: u32, call: ToolCall, out: &mut BytesMut) {
+        self.end_said(out);
         let id = self.ids.next("fc");
         let at = self.begin(Kind::Call, id, None, out);
         self.join(at, block, Part::new(PartBody::ToolCall(call)), 0);
@@ -316,7 +322,7 @@ impl Writer {
     }
 
     fn on_delta(&mut self, block: u32, delta: &Delta, out: &mut BytesMut) {
-        let Some((at, slot)) = self.find(block) else { return };
+        let Some((at, slot)) = self.find(block) else { return self.tell_late(block, delta) };
         match delta {
             Delta::Text(text) | Delta::Arguments(text) | Delta::Transcript(text) => self.more(at, slot, text, out),
             Delta::Seal(seal) => self.items[at].seal = Some(seal.clone()),
@@ -412,6 +418,7 @@ impl Writer {
             }
             Kind::Reasoning => {}
         }
+        self.slots.retain(|slot| slot.block != block);
         if let Some(at) = self.items.iter().position(|item| item.passed && item.open == 0) {
             let item = self.items.remove(at);
             self.finish(&item, out);

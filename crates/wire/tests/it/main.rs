@@ -23,6 +23,7 @@ mod meaning;
 mod narrow;
 mod oracle;
 mod page;
+mod pieced;
 mod problems;
 mod requests;
 mod respelled;

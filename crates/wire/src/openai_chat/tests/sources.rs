@@ -36,5 +36,11 @@ fn annotations_are_pages_with_their_places() {
     let chunks = deltas.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
     let deltas: Vec<Value> = chunks.map(|mut chunk| chunk["choices"][0]["delta"].take()).collect();
     let said = |key: &str| deltas.iter().filter_map(|delta| delta[key].as_array()).flatten().cloned().collect::<Vec<_>>();
-    assert_eq!((json!(said("annotations")), json!(said("citations"))), (pages, others));
+    // In a stream each says which of its list it is.
+    let numbered = |list: Value| {
+        let mut list = list;
+        list.as_array_mut().unwrap().iter_mut().enumerate().for_each(|(at, one)| one["index"] = json!(at));
+        list
+    };
+    assert_eq!((json!(said("annotations")), json!(said("citations"))), (numbered(pages), numbered(others)));
 }
