@@ -240,7 +240,7 @@ fn file(environment: &Environment, name: &str) -> Result<Option<MasterKey>, Trus
 }
 
 /// Where a gateway with a database of its own keeps its key; with a database elsewhere, every gateway must be given the same.
-fn own_place(config: &Config) -> Option<PathBuf> {
+pub(crate) fn own_place(config: &Config) -> Option<PathBuf> {
     match &config.general.database_url {
         None => config.switchboard.data_dir.clone(),
         Some(url) => {

@@ -82,6 +82,9 @@ pub enum BackupError {
     /// There is something already where the backup is to go.
     #[error("{0} is not empty; --force replaces what is there")]
     Occupied(String),
+    /// A backup is to be made where something is already.
+    #[error("the folder {0} is not empty; a backup makes its own")]
+    Taken(String),
     /// It was made by a gateway that is newer than this one can follow.
     #[error("the backup is at schema version {0}, which this gateway does not know")]
     TooNew(i64),
@@ -96,7 +99,7 @@ fn at(path: &Path) -> impl FnOnce(std::io::Error) -> BackupError {
 pub fn backup(store: &Store, folder: &Path, beside: &Beside, logical: bool) -> Result<Manifest, BackupError> {
     std::fs::create_dir_all(folder).map_err(at(folder))?;
     if std::fs::read_dir(folder).map_err(at(folder))?.next().is_some() {
-        return Err(BackupError::Occupied(format!("the folder {}", folder.display())));
+        return Err(BackupError::Taken(folder.display().to_string()));
     }
     copy_beside(beside, folder)?;
     let mut parts = Vec::new();
@@ -168,6 +171,9 @@ pub fn restore(settings: &Settings, folder: &Path, beside: &Beside, force: bool)
         }
     }
     let file = settings.address.strip_prefix("sqlite:").map(|path| PathBuf::from(path.split('?').next().unwrap_or(path)));
+    if let Some(parent) = file.as_deref().and_then(Path::parent) {
+        std::fs::create_dir_all(parent).map_err(at(parent))?;
+    }
     match (manifest.database.as_str(), &file) {
         ("file", Some(target)) => place(&folder.join(DATABASE), target, force)?,
         ("file", None) => {
@@ -226,9 +232,6 @@ fn remove_database(target: &Path) -> Result<(), BackupError> {
 fn place(from: &Path, target: &Path, force: bool) -> Result<(), BackupError> {
     if target.exists() && !force {
         return Err(BackupError::Occupied(format!("the database {}", target.display())));
-    }
-    if let Some(parent) = target.parent() {
-        std::fs::create_dir_all(parent).map_err(at(parent))?;
     }
     remove_database(target)?;
     std::fs::copy(from, target).map_err(at(target))?;

@@ -26,6 +26,8 @@ pub(super) struct Found {
     pub(super) settings: Settings,
     /// Where the gateway keeps its files.
     pub(super) folder: Option<PathBuf>,
+    /// Where it keeps the key that it made for itself.
+    sealing: Option<PathBuf>,
     /// The configuration, where it was read.
     pub(super) config: Option<Config>,
 }
@@ -37,7 +39,8 @@ impl Database {
             // A database in a file has its gateway's files beside it.
             let file = address.strip_prefix("sqlite:").map(|path| PathBuf::from(path.split('?').next().unwrap_or(path)));
             let folder = file.and_then(|file| file.parent().map(PathBuf::from));
-            return Some(Found { settings: Settings { address: address.clone(), connections: 2 }, folder, config: None });
+            let settings = Settings { address: address.clone(), connections: 2 };
+            return Some(Found { settings, sealing: folder.clone(), folder, config: None });
         }
         let overrides = Overrides { data_dir: Some(memory::usual_place(&environment)), ..Overrides::default() };
         let loaded = serve::loader(Source::choose(self.config.clone(), &environment), overrides, environment).load();
@@ -49,18 +52,19 @@ impl Database {
             complain("error: this gateway remembers nothing: it has neither a master key nor a database");
             return None;
         };
-        let folder = config.switchboard.data_dir.clone();
-        Some(Found { settings: Settings { address, connections: 2 }, folder, config: Some(config) })
+        let (folder, sealing) = (config.switchboard.data_dir.clone(), trust::own_place(&config));
+        Some(Found { settings: Settings { address, connections: 2 }, folder, sealing, config: Some(config) })
     }
 }
 
 impl Found {
     /// What lies beside the database.
     pub(super) fn beside(&self) -> Beside {
-        let Some(folder) = &self.folder else { return Beside::default() };
-        let named = |name: &str| (name.to_owned(), folder.join(name));
+        let named = |place: &Option<PathBuf>, name: &str| place.as_ref().map(|place| (name.to_owned(), place.join(name)));
+        let folders = named(&self.folder, memory::JOURNAL).into_iter().collect();
         // A sealing key lies there only where the gateway made one for itself.
-        Beside { folders: vec![named(memory::JOURNAL)], files: vec![named(memory::PEPPER), named(trust::OWN_FILE)] }
+        let files = [named(&self.folder, memory::PEPPER), named(&self.sealing, trust::OWN_FILE)].into_iter().flatten().collect();
+        Beside { folders, files }
     }
 
     /// Whether a gateway works on those files now.

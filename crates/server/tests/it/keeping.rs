@@ -80,3 +80,29 @@ fn a_gateway_comes_back_from_its_backup() {
     let said = String::from_utf8_lossy(&compared.stdout).into_owned();
     assert!(!compared.status.success() && said.contains("missing_in_ledger") && said.contains("missing_in_export"), "{said}");
 }
+
+/// A database in a file of its own has the sealing key beside it, and the journal is elsewhere: a backup holds both, as lines too.
+#[test]
+fn what_is_sealed_opens_after_a_restore_elsewhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::create_dir(folder.path().join("one")).expect("a folder");
+    let text = |name: &str| {
+        let (data, file) = (at(&format!("{name}-data")), at(&format!("{name}/gateway.db")));
+        format!("{MODELS}general_settings: {{master_key: {MASTER}, database_url: 'sqlite:{file}'}}\nswitchboard: {{data_dir: '{data}'}}\n")
+    };
+    let app = TestApp::of(&text("one"));
+    let sealed = json!({"credential_name": "c", "credential_values": {"api_key": "sk-sealed-0123456789"}, "credential_info": {}});
+    post(&app, MASTER, "/credentials", &sealed);
+    let model =
+        json!({"model_name": "made", "litellm_params": {"model": "demo/echo", "litellm_credential_name": "c", "api_key": "sk-own"}});
+    post(&app, MASTER, "/model/new", &model);
+    app.stop();
+    for name in ["one", "two"] {
+        std::fs::write(at(&format!("{name}.yaml")), text(name)).expect("written");
+    }
+    well(&["backup", "-c", &at("one.yaml"), "--to", &at("backup"), "--logical"]);
+    well(&["restore", "-c", &at("two.yaml"), "--from", &at("backup")]);
+    let again = TestApp::of(&text("two"));
+    post(&again, MASTER, "/v1/chat/completions", &json!({"model": "made", "messages": [{"role": "user", "content": "hello"}]}));
+}
