@@ -63,3 +63,20 @@ fn a_groups_budget_is_money_alone_and_for_administrators() {
     let key = gateway.key(&json!({"models": ["pool"]}));
     assert_eq!(gateway.as_key(&key, "PUT", path, &json!({"max_budget": 1000})).status, 401);
 }
+
+/// A group that has a pattern has what that entry serves, and not what the pattern fits beside: others' entries come first.
+#[test]
+fn a_group_with_a_pattern_has_that_entry_alone() {
+    let models = "  - {model_name: 'open/*', litellm_params: {model: demo/echo}, model_info: {access_groups: [usual]}}
+  - {model_name: 'open/o1-*', litellm_params: {model: demo/echo}, model_info: {access_groups: [restricted]}}
+  - {model_name: open/exact, litellm_params: {model: demo/echo}, model_info: {access_groups: [restricted]}}
+";
+    let gateway = Managed::with_models("", models, &[]);
+    let usual = gateway.key(&json!({"models": ["usual"]}));
+    let asked = ["open/any", "open/o1-mini", "open/exact"];
+    assert_eq!(asked.map(|model| status(&gateway, &usual, model)), [200, 403, 403]);
+    let restricted = gateway.key(&json!({"models": ["restricted"]}));
+    assert_eq!(asked.map(|model| status(&gateway, &restricted, model)), [403, 200, 200]);
+    let by_name = gateway.key(&json!({"models": ["open/*"]}));
+    assert_eq!(asked.map(|model| status(&gateway, &by_name, model)), [200, 200, 200], "what a list itself says is a pattern");
+}
