@@ -38,5 +38,5 @@ pub use refusal::{Refusal, Why};
 pub use scope::{Budget, Level, Limit, Mode, Scope, ScopeId, Source, Terms, Unit};
 pub use state::{Need, Standing};
 pub use tab::{Charge, Tab};
-pub use window::{Window, date};
+pub use window::{Window, date, length};
 pub use withdraw::{PAYER, Withheld};

@@ -1,10 +1,10 @@
 //! Lengths of time as LiteLLM writes them: `30s`, `5m`, `2h`, `7d`, `2w`, `1mo`.
 
+use switchboard_engine::admit::length;
+
 /// A length in seconds; a month counts as thirty days.
 pub(crate) fn seconds(text: &str) -> Option<i64> {
-    let text = text.trim();
-    let digits = text.find(|letter: char| !letter.is_ascii_digit())?;
-    let (number, unit) = text.split_at(digits);
+    let (number, unit) = length(text)?;
     let each = match unit {
         "s" => 1,
         "m" => 60,
@@ -14,7 +14,7 @@ pub(crate) fn seconds(text: &str) -> Option<i64> {
         "mo" => 30 * 86_400,
         _ => return None,
     };
-    number.parse::<i64>().ok()?.checked_mul(each).filter(|seconds| *seconds <= 100 * 366 * 86_400)
+    i64::try_from(number).ok()?.checked_mul(each).filter(|seconds| *seconds <= 100 * 366 * 86_400)
 }
 
 #[cfg(test)]
@@ -26,7 +26,10 @@ mod tests {
         for (text, length) in [("30s", 30), ("5m", 300), ("2h", 7200), ("1d", 86_400), ("2w", 1_209_600), ("1mo", 2_592_000)] {
             assert_eq!(seconds(text), Some(length));
         }
-        for bad in ["", "d", "5", "5x", "-1d", "99999999999999d", "999999d"] {
+        for (text, length) in [("30sec", 30), ("5min", 300), ("24hours", 86_400), ("30days", 2_592_000), ("1month", 2_592_000)] {
+            assert_eq!(seconds(text), Some(length), "{text}");
+        }
+        for bad in ["", "d", "5", "5x", "1 fortnight", "5d!", "-1d", "99999999999999d", "999999d"] {
             assert_eq!(seconds(bad), None, "{bad}");
         }
     }

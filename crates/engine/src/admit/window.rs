@@ -32,6 +32,16 @@ pub enum Window {
     Local(Span, Calendar),
 }
 
+/// A number and its unit, as LiteLLM reads them: the letters after a unit are its longer name (`30days`, `1month`, `30min`).
+pub fn length(text: &str) -> Option<(u64, &'static str)> {
+    let text = text.trim();
+    let digits = text.find(|letter: char| !letter.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let is_word = unit.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let unit = ["mo", "s", "m", "h", "d", "w"].into_iter().find(|known| is_word && unit.starts_with(known))?;
+    Some((number.parse().ok()?, unit))
+}
+
 impl Window {
     /// A day.
     pub const DAILY: Window = Window::Days(1);
@@ -43,7 +53,7 @@ impl Window {
     pub const QUARTERLY: Window = Window::Months(3);
 
     /// Reads LiteLLM's `30s`, `5m`, `2h`, `1d`, `7d`, `2w`, `30d`, `1mo`: seven days are a week from Monday on, thirty a calendar
-    /// month. Also `hourly`, `daily`, `weekly`, `monthly`, `quarterly`, `lifetime`.
+    /// month. Longer names of units do as well. Also `hourly`, `daily`, `weekly`, `monthly`, `quarterly`, `lifetime`.
     pub fn parse(text: &str) -> Option<Self> {
         let named = match text.trim().to_ascii_lowercase().as_str() {
             "hourly" => Some(Self::Seconds(3600)),
@@ -57,10 +67,7 @@ impl Window {
         if named.is_some() {
             return named;
         }
-        let text = text.trim();
-        let digits = text.find(|letter: char| !letter.is_ascii_digit())?;
-        let (number, unit) = text.split_at(digits);
-        let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
+        let (number, unit) = length(text).filter(|(number, _)| *number > 0)?;
         let few = |number: u64| u32::try_from(number).ok().filter(|_| number <= MOST);
         let seconds = |each: u64| number.checked_mul(each).and_then(|all| u32::try_from(all).ok()).map(Self::Seconds);
         match (number, unit) {

@@ -61,7 +61,7 @@ impl<'a> Reader<'a> {
             return false;
         }
         // LiteLLM takes it for no time at all being said.
-        if key.kind == Kind::Seconds && entry.node.as_text().is_some_and(|text| text.trim().is_empty()) {
+        if matches!(key.kind, Kind::Seconds | Kind::Period) && entry.node.as_text().is_some_and(|text| text.trim().is_empty()) {
             self.found.warn(&entry.node.at, format!("`{full}` is empty, and says nothing"), key.kind.example(key.name));
             return false;
         }

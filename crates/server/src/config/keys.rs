@@ -21,6 +21,8 @@ pub(super) use params::{REQUEST_DEFAULTS, is_ability, is_own};
 
 use std::time::Duration;
 
+use switchboard_engine::admit::Window;
+
 use super::yaml::{Node, Value};
 
 /// One configuration key.
@@ -68,6 +70,8 @@ pub enum Kind {
     Decimal,
     /// A duration in seconds, possibly with a fraction.
     Seconds,
+    /// After how long a budget begins anew: a number and its unit, or a name such as `daily`.
+    Period,
     /// Text (a number is taken as its text).
     Text,
     /// Text that is never printed.
@@ -278,6 +282,7 @@ impl Kind {
             Kind::Signed => "a whole number",
             Kind::Decimal => "a number from 0",
             Kind::Seconds => "a number of seconds",
+            Kind::Period => "a period",
             Kind::Text | Kind::Secret => "text",
             Kind::Texts => "a list of text",
             Kind::FlagOrText => "a boolean or text",
@@ -298,6 +303,7 @@ impl Kind {
             }
             Kind::Decimal => format!("write `{key}: 0.5`"),
             Kind::Seconds => format!("write `{key}: 30`; seconds, without a unit"),
+            Kind::Period => format!("write `{key}: 30d`; s, m, h, d, w and mo are known, and hourly to quarterly"),
             Kind::Text | Kind::Secret => format!("write `{key}: \"...\"`, in quotes"),
             Kind::Texts => format!("write `{key}: [\"...\", \"...\"]`"),
             Kind::FlagOrText => format!("write `{key}: true` or `{key}: \"...\"`"),
@@ -321,6 +327,7 @@ impl Kind {
             Kind::Signed => whole(node).is_some_and(|number| i64::try_from(number).is_ok()),
             Kind::Decimal => decimal(node).is_some_and(|number| !number.starts_with('-')),
             Kind::Seconds => seconds(node).is_some(),
+            Kind::Period => text(node).and_then(Window::parse).is_some(),
             Kind::Text | Kind::Secret => text(node).is_some(),
             Kind::Texts => texts(node).is_some(),
             Kind::FlagOrText => flag(node).is_some() || text(node).is_some(),

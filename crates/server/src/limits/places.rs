@@ -51,5 +51,5 @@ fn limits(deployment: &Deployment, config: &Config) -> Vec<Limit> {
 pub(crate) fn budget(limit: Option<&str>, window: Option<&str>) -> Option<Budget> {
     use switchboard_engine::admit::{NanoUsd, Window};
     let limit = limit.and_then(NanoUsd::parse)?;
-    Some(Budget::new(limit, window.and_then(Window::parse).unwrap_or(Window::Lifetime)))
+    Some(Budget::new(limit, window.map_or(Some(Window::Lifetime), Window::parse)?))
 }

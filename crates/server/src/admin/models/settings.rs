@@ -154,7 +154,7 @@ fn kind(key: &Key) -> &'static str {
         Kind::Flag => "Boolean",
         Kind::Count | Kind::Integer | Kind::Signed => "Integer",
         Kind::Decimal | Kind::Seconds => "Float",
-        Kind::Text | Kind::Secret | Kind::FlagOrText => "String",
+        Kind::Period | Kind::Text | Kind::Secret | Kind::FlagOrText => "String",
         Kind::Texts | Kind::List | Kind::ListOrMap => "List",
         Kind::Map | Kind::MapOrText | Kind::Any => "Dict",
     }

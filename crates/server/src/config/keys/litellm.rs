@@ -1,6 +1,6 @@
 //! Keys of `litellm_settings`.
 
-use super::Kind::{Any, Count, Decimal, Flag, FlagOrText, List, Map, Seconds, Text, Texts};
+use super::Kind::{Any, Count, Decimal, Flag, FlagOrText, List, Map, Period, Seconds, Text, Texts};
 use super::{Key, honoured, ignored, not_yet, python};
 
 pub(super) const KEYS: &[Key] = &[
@@ -52,7 +52,7 @@ pub(super) const KEYS: &[Key] = &[
     honoured("ssl_certificate", Text, "PEM file with the certificate that is shown to providers, and its key."),
     not_yet("force_ipv4", Flag, "Use IPv4 only."),
     honoured("max_budget", Decimal, "US dollars the gateway may spend per `budget_duration`; 0 is no limit."),
-    honoured("budget_duration", Text, "Period of `max_budget`, such as `30d`."),
+    honoured("budget_duration", Period, "Period of `max_budget`, such as `30d`."),
     honoured("budget_exceeded_status_code", Count, "Status of the answer when a budget is spent; 422 unless said."),
     honoured("include_cost_in_streaming_usage", Flag, "The usage in a chat completion's stream says what the answer cost; unless said, where formats differ, and so for responses."),
     honoured("upperbound_key_generate_params", Map, "Most a new key may be given."),
@@ -63,7 +63,7 @@ pub(super) const KEYS: &[Key] = &[
     honoured("default_team_params", Map, "What a new team is given unless said."),
     honoured("default_internal_user_params", Map, "What new users are given unless said, also those who sign in for the first time."),
     honoured("max_internal_user_budget", Decimal, "US dollars a user of the role `internal_user` may spend unless said otherwise."),
-    honoured("internal_user_budget_duration", Text, "Period of that budget."),
+    honoured("internal_user_budget_duration", Period, "Period of that budget."),
     honoured("max_end_user_budget", Decimal, "US dollars an end user may ever spend who has no budget.").protects(),
     honoured("max_end_user_budget_id", Text, "Budget of end users without one, by its id; it goes before `max_end_user_budget`.").protects(),
     honoured("max_ui_session_budget", Decimal, "US dollars that may be spent in one session of somebody who is signed in; no limit unless said.").protects(),

@@ -1,6 +1,6 @@
 //! Keys of `model_list[].litellm_params`.
 
-use super::Kind::{Any, Count, Decimal, Flag, FlagOrText, Integer, List, Map, MapOrText, Seconds, Secret, Signed, Text, Texts};
+use super::Kind::{Any, Count, Decimal, Flag, FlagOrText, Integer, List, Map, MapOrText, Period, Seconds, Secret, Signed, Text, Texts};
 use super::{Key, honoured, ignored, not_yet};
 
 pub(super) const PARAMS: &[Key] = &[
@@ -47,7 +47,7 @@ pub(super) const PARAMS: &[Key] = &[
     honoured("cache_read_input_token_cost", Decimal, "Price of one input token read from the provider's cache, in US dollars."),
     honoured("cache_creation_input_token_cost", Decimal, "Price of one input token written to the provider's cache, in US dollars."),
     honoured("max_budget", Decimal, "US dollars the deployment may spend per `budget_duration`.").protects(),
-    honoured("budget_duration", Text, "Period of `max_budget`, such as `1d`."),
+    honoured("budget_duration", Period, "Period of `max_budget`, such as `1d`."),
     honoured(
         "configurable_clientside_auth_params",
         List,

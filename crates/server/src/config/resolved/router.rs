@@ -125,7 +125,7 @@ fn provider_budgets(reader: &mut Reader<'_>, fields: &Fields) -> Vec<(String, Bu
                 reader.found.warn(&entry.at, message, "write `{budget_limit: 100, time_period: 1d}`");
             }
             None => {
-                let message = format!("`router_settings.provider_budget_config.{}` says no amount", entry.name);
+                let message = format!("`router_settings.provider_budget_config.{}` says no amount and period that can be read", entry.name);
                 reader.found.error(&entry.at, message, "write `{budget_limit: 100, time_period: 1d}`");
             }
         }

@@ -48,7 +48,7 @@ impl Spending {
                     reader.found.warn(&entry.at, message, "write `{max_budget: 10, budget_duration: 1d}`");
                 }
                 None => {
-                    let message = format!("`litellm_settings.tag_budget_config.{}` says no budget", entry.name);
+                    let message = format!("`litellm_settings.tag_budget_config.{}` says no amount and period that can be read", entry.name);
                     reader.found.error(&entry.at, message, "write `{max_budget: 10, budget_duration: 1d}`");
                 }
             }
