@@ -145,7 +145,8 @@ pub(super) fn resolve(origin: &Arc<Origin>, laid: &Laid, found: &mut Diagnostics
     general.sign_in.newcomer = Newcomer::read(&litellm.fields);
     general.forwarding = forwarding::with_litellm(&mut reader, general.forwarding, &litellm.fields);
     general.logs = general.logs.with_litellm(&litellm.fields);
-    let router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
+    let mut router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
+    router.settings.checks = router.settings.checks.with(&general.check_routing);
     let mut switchboard = SwitchboardSettings::read(&mut reader, top.node("switchboard"), &general, environment, overrides);
     let redis = redis::address(&router.fields, &general, &litellm.fields, environment);
     let redis_namespace = redis::namespace(&router.fields, &litellm.fields);
@@ -180,7 +181,7 @@ pub(super) fn resolve(origin: &Arc<Origin>, laid: &Laid, found: &mut Diagnostics
     general::check_exposure(&config, found);
     if config.deployments.is_empty() && !config.general.store_model_in_db {
         let hint = "add a `model_list`, or set a provider's key such as `OPENAI_API_KEY` and start without a file";
-        found.warn(&written.root.at, "there are no models", hint);
+        found.warn(&written.root.at, "there are no models, so the built-in `demo/echo` answers", hint);
     }
     Config { notices: found.warnings().chain(found.notices()).cloned().collect(), ..config }
 }

@@ -9,6 +9,7 @@ use super::probe::Probe;
 use crate::app::App;
 use crate::chore::Chore;
 use crate::config::Config;
+use crate::config::resolved::Deployment;
 use crate::together;
 
 /// Begins to check, with connections of its own.
@@ -29,7 +30,9 @@ async fn rounds(app: &App, worker: &Worker) {
 /// Asks every deployment that may be asked, and says what follows from it.
 async fn round(app: &App, worker: &Worker, config: &Config) {
     let fleet = app.gateway.fleet();
-    let is_off = |id: &str| config.deployments.iter().any(|known| known.model_info.id == id && known.model_info.check.is_off);
+    let models = &config.general.health_checks.models;
+    let left_out = |known: &Deployment| known.model_info.check.is_off || !models.is_empty() && !models.contains(&known.model_name);
+    let is_off = |id: &str| config.deployments.iter().any(|known| known.model_info.id == id && left_out(known));
     let probes = fleet.deployments().filter(|deployment| !is_off(&deployment.spec.id));
     let probes: Vec<Probe> = probes.filter_map(|deployment| Probe::of(deployment, app, config, false)).collect();
     let asked = probes.into_iter().map(|probe| async {

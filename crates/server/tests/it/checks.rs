@@ -77,11 +77,18 @@ fn what_was_found_is_told_later() {
     assert_eq!(get(&app, "/health/shared-status")["shared_health_check_enabled"], false);
 }
 
+/// LiteLLM says it in the general settings, and our first versions with the router's.
 #[test]
 fn checks_in_the_background_steer_requests_where_they_may() {
+    let background = ", background_health_checks: true, health_check_interval: 60";
+    let steering = ", enable_health_check_routing: true";
+    checks_steer(background, &format!("{steering}, routing_strategy: simple-shuffle"));
+    checks_steer(&format!("{background}{steering}"), ", routing_strategy: simple-shuffle");
+}
+
+fn checks_steer(general: &str, router: &str) {
     let upstream = Upstream::start();
-    let settings = ", background_health_checks: true, health_check_interval: 60";
-    let app = TestApp::of(&config(&upstream, settings, ", enable_health_check_routing: true, routing_strategy: simple-shuffle"));
+    let app = TestApp::of(&config(&upstream, general, router));
     let until = Instant::now() + Duration::from_secs(20);
     let found = loop {
         let latest = get(&app, "/health/latest");
@@ -105,6 +112,19 @@ fn checks_in_the_background_steer_requests_where_they_may() {
     assert_eq!(upstream.asked().iter().filter(|(path, _)| path.starts_with("/bad")).count(), before);
     let told = get(&app, "/health");
     assert_eq!(ids(&told["unhealthy_endpoints"]), ["bad"]);
+}
+
+#[test]
+fn checks_in_the_background_keep_to_the_models_that_are_named() {
+    let upstream = Upstream::start();
+    let settings = ", background_health_checks: true, health_check_interval: 60, background_health_check_model_groups: [pair]";
+    let app = TestApp::of(&config(&upstream, settings, ""));
+    let until = Instant::now() + Duration::from_secs(20);
+    while get(&app, "/health/latest")["total_models"] != 2 {
+        assert!(Instant::now() < until, "{}", get(&app, "/health/latest"));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(!upstream.asked().iter().any(|(path, _)| path.contains("/audio/")));
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub struct HealthChecks {
     pub at_once: u32,
     /// Whether it is told why one failed.
     pub details: bool,
+    /// The models that are checked; all unless said.
+    pub models: Vec<String>,
 }
 
 /// What checks mean for routing.
@@ -53,6 +55,7 @@ impl HealthChecks {
             interval: fields.seconds("health_check_interval").filter(|interval| !interval.is_zero()).unwrap_or(INTERVAL),
             at_once: fields.count("health_check_concurrency").filter(|count| *count > 0).unwrap_or(AT_ONCE),
             details: fields.flag("health_check_details").unwrap_or(true),
+            models: fields.texts("background_health_check_model_groups"),
         }
     }
 }
@@ -63,6 +66,15 @@ impl CheckRouting {
             enabled: fields.flag("enable_health_check_routing").unwrap_or(false),
             staleness: fields.seconds("health_check_staleness_threshold"),
             ignores_transient: fields.flag("health_check_ignore_transient_errors").unwrap_or(false),
+        }
+    }
+
+    /// With what the other section that may say it says.
+    pub(super) fn with(self, other: &CheckRouting) -> Self {
+        Self {
+            enabled: self.enabled || other.enabled,
+            staleness: self.staleness.or(other.staleness),
+            ignores_transient: self.ignores_transient || other.ignores_transient,
         }
     }
 }

@@ -7,7 +7,7 @@ use switchboard_engine::forwarding::Forwarding;
 
 use super::Config;
 use super::alerting::Alerting;
-use super::checks::HealthChecks;
+use super::checks::{CheckRouting, HealthChecks};
 use super::customers::Customers;
 use super::forced::ForcedModels;
 use super::forwarding;
@@ -69,6 +69,8 @@ pub struct General {
     pub(super) max_request_bytes: Option<u64>,
     /// Checks of deployments while nobody asks.
     pub health_checks: HealthChecks,
+    /// What they mean for routing, if this section says.
+    pub(super) check_routing: CheckRouting,
     /// Requests are refused while limits that gateways share cannot be counted.
     pub(super) fails_closed: bool,
     /// The Redis where gateways agree.
@@ -142,6 +144,7 @@ impl General {
             most_of_keys: fields.map("upperbound_key_generate_params").map(crate::config::yaml::Map::to_json).unwrap_or_default(),
             max_request_bytes: megabytes.map(|size| (size * 1024.0 * 1024.0) as u64),
             health_checks: HealthChecks::read(&fields),
+            check_routing: CheckRouting::read(&fields),
             fails_closed: fields.flag("fail_closed_rate_limit_enforcement").unwrap_or(false),
             coordination_redis: fields.map("coordination_redis").and_then(|map| super::redis::of_map(map, environment)),
             pass_through: pass_through::read_all(reader, fields.list("pass_through_endpoints"), environment),
