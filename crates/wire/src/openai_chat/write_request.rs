@@ -240,7 +240,11 @@ fn write_reasoning_of_others(
         // their cards say.
         match profile.efforts.as_deref() {
             Some(known) if known.iter().any(|effort| effort == "none") => object.text("reasoning_effort", "none"),
-            Some(_) => losses.add("reasoning", Why::Approximated),
+            // A model that cannot but think does so as little as it can.
+            Some(known) => {
+                losses.add("reasoning", Why::Approximated);
+                object.option("reasoning_effort", effort::nearest("none", known));
+            }
             None if profile.thinking == Some(Thinking::Effort) && profile.vendor.as_deref() != Some(OPENAI) => {
                 object.text("reasoning_effort", "none");
             }

@@ -101,10 +101,17 @@ pub(super) fn write_usage_and_searches(object: &mut Object<'_>, usage: Option<&U
     write_searches(object, usage);
 }
 
+/// What the format says of tools that made no images: it requires that where any tool's use is told.
+const NO_IMAGES: &str =
+    r#"{"input_tokens":0,"input_tokens_details":{"image_tokens":0,"text_tokens":0},"output_tokens":0,"total_tokens":0}"#;
+
 /// Writes the field `tool_usage`.
 fn write_searches(object: &mut Object<'_>, usage: Option<&Usage>) {
     if let Some(searches) = usage.and_then(|usage| usage.web_searches) {
-        object.object("tool_usage", |tools| tools.object("web_search", |search| search.field("num_requests", &searches)));
+        object.object("tool_usage", |tools| {
+            tools.raw("image_gen", NO_IMAGES);
+            tools.object("web_search", |search| search.field("num_requests", &searches));
+        });
     }
 }
 

@@ -210,6 +210,8 @@ fn knobs(reasoning: &Reasoning, profile: &Profile, losses: &mut Losses) -> Knobs
     let summary = match reasoning.summary.as_deref() {
         Some("summarized") => Some("auto"),
         Some("omitted") => None,
+        // Nothing is shown unless a summary is asked for.
+        None if reasoning.exclude == Some(false) => Some("auto"),
         other => other,
     };
     Knobs { effort, summary: summary.map(str::to_owned).filter(|_| reasoning.exclude != Some(true)) }

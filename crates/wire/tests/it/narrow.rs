@@ -309,3 +309,24 @@ fn a_call_that_tells_its_index_late_is_one_call() {
     });
     assert_eq!(said.collect::<String>(), "{\"a\":1}");
 }
+
+/// A model that cannot but think does so as little as it can, where that is what is wanted.
+#[test]
+fn who_wants_no_thoughts_gets_the_fewest() {
+    let efforts = ["minimal", "low", "medium", "high"].map(str::to_owned).to_vec();
+    let profile = Profile { efforts: Some(efforts), ..Profile::default() };
+    let sent = sent(Anthropic, OpenAiChat, &profile, &messages(&json!({"thinking": {"type": "disabled"}})));
+    assert_eq!((&sent.body["reasoning_effort"], &*sent.losses), (&json!("minimal"), "reasoning;approximated"), "{}", sent.body);
+}
+
+/// The responses API shows thoughts only to whom asks for their summary.
+#[test]
+fn who_wants_to_see_thoughts_asks_for_a_summary() {
+    let of = |config: Value| {
+        let body = json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "generationConfig": {"thinkingConfig": config}});
+        sent(Gemini, OpenAiResponses, &Profile::default(), &body).body["reasoning"]["summary"].clone()
+    };
+    assert_eq!(of(json!({"includeThoughts": true, "thinkingLevel": "high"})), "auto");
+    assert_eq!(of(json!({"includeThoughts": true})), "auto");
+    assert_eq!((of(json!({"includeThoughts": false})), of(json!({"thinkingLevel": "high"}))), (Value::Null, Value::Null));
+}
