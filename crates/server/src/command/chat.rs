@@ -20,7 +20,7 @@ Examples:
   switchboard chat -m demo/echo \"Hello!\"
   switchboard chat -m fast --config config.yaml           without a running gateway
   git diff | switchboard chat -m openai/gpt-4o \"Review this:\"
-  switchboard chat -m groq/llama-3.3-70b-versatile        a conversation; Ctrl-C ends an answer, Ctrl-D the conversation
+  switchboard chat -m groq/openai/gpt-oss-120b             a conversation; Ctrl-C ends an answer, Ctrl-D the conversation
 
 Talks to --url, else to the gateway at http://127.0.0.1:4000 if one runs there, else starts one for the time of the
 conversation: from --config, or from the keys that are set. SWITCHBOARD_URL, SWITCHBOARD_API_KEY and SWITCHBOARD_MODEL stand

@@ -26,7 +26,7 @@ pub(super) struct Check {
     /// The configuration file
     config: Option<PathBuf>,
     /// The same, as a flag
-    #[arg(long = "config", short = 'c', conflicts_with = "config")]
+    #[arg(long = "config", short = 'c', value_name = "FILE", conflicts_with = "config")]
     flag: Option<PathBuf>,
     /// Say only what is wrong
     #[arg(short, long)]
@@ -42,10 +42,7 @@ impl Check {
             complain(&diagnostic.to_string());
         }
         let warnings = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Warning).count();
-        let mut errors = loaded.diagnostics.errors().count();
-        if loaded.config.is_none() {
-            errors += loaded.diagnostics.faults().count();
-        }
+        let mut errors = loaded.diagnostics.errors().count() + loaded.diagnostics.faults().count();
         if let Some(config) = loaded.config {
             if !self.quiet {
                 say(&report(&config, &elsewhere(&config)));

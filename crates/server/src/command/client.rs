@@ -55,7 +55,9 @@ impl Client {
         let wrong = || ClientError::Url(url.rsplit('@').next().unwrap_or_default().to_owned());
         let origin = Origin::of(url).map_err(|_| wrong())?;
         let uri: Uri = url.parse().map_err(|_| wrong())?;
-        let path = uri.path_and_query().map_or("", PathAndQuery::as_str).trim_end_matches('/').to_owned();
+        let path = uri.path_and_query().map_or("", PathAndQuery::as_str).trim_end_matches('/');
+        // As clients of OpenAI's have it in their base URL.
+        let path = path.strip_suffix("/v1").unwrap_or(path).to_owned();
         let credential = key.map(|key| {
             let value = HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| ClientError::Key)?;
             Ok(Credential::new(origin.clone(), [(AUTHORIZATION, value)]))

@@ -18,7 +18,7 @@ use crate::fleet::overlay;
 #[command(after_help = "\
 Examples:
   switchboard models claude                             every model with `claude` in its name
-  switchboard models anthropic/claude-sonnet-4-5        one model: limits, abilities, every price
+  switchboard models anthropic/claude-sonnet-5-5        one model: limits, abilities, every price
   switchboard models --provider groq --mode chat
   switchboard models --supports vision --supports function_calling --json
   switchboard models --providers                        the providers, and the variable that holds each one's key

@@ -197,8 +197,8 @@ impl fmt::Display for Diagnostics {
 pub(crate) fn closest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let longest = wanted.chars().count();
     let reach = match longest {
-        0..=3 => 1,
-        4..=7 => 2,
+        0..=4 => 1,
+        5..=7 => 2,
         _ => 3,
     };
     candidates

@@ -126,9 +126,15 @@ fn a_price_list_becomes_model_cards() {
 #[test]
 fn chat_reaches_a_running_gateway() {
     let app = TestApp::of("general_settings: {master_key: sk-9f2c4e81b7d05a63}");
-    let url = app.url();
+    // Also as clients of OpenAI's have it.
+    for url in [app.url(), format!("{}/v1", app.url())] {
+        chat_at(&url);
+    }
+}
+
+fn chat_at(url: &str) {
     let ask = |key: &str, arguments: &[&str]| {
-        let mut words = vec!["chat", "--url", url.as_str(), "-m", "demo/echo"];
+        let mut words = vec!["chat", "--url", url, "-m", "demo/echo"];
         words.extend(arguments);
         switchboard(&words).env("SWITCHBOARD_API_KEY", key).output().expect("it runs")
     };

@@ -118,7 +118,9 @@ pub(super) fn check_targets(config: &Config, default_fallbacks_at: &Location, fo
     }
     let router = &config.router;
     let names: Vec<&str> = config.deployments.iter().map(|deployment| deployment.model_name.as_str()).collect();
-    let exists = |model: &str| names.iter().any(|name| matches(name, model)) || config.aliases.iter().any(|alias| alias.name == model);
+    let is_alias = |model: &str| config.aliases.iter().any(|alias| alias.name == model);
+    let is_id = |model: &str| config.deployments.iter().any(|deployment| deployment.model_info.id == model);
+    let exists = |model: &str| names.iter().any(|name| matches(name, model)) || is_alias(model) || is_id(model);
     let mut missing = |kind: &str, model: &str, at: &Location| {
         if !exists(model) {
             let hint = closest(model, names.iter().copied()).map(|name| format!("did you mean `{name}`?"));
