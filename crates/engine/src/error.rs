@@ -7,13 +7,15 @@ use http::{HeaderMap, StatusCode};
 use switchboard_wire::overflow;
 use switchboard_wire::problem::{Fault, Kind, Problem};
 
-use crate::admit::Refusal;
 use crate::health::Failure;
-use crate::hops;
+use crate::terms::{Level, Refusal, Why};
 use crate::upstream::{DialError, DialFault, Phase};
 
 /// A longer code of a provider is no code but a text.
 const LONGEST_CODE: usize = 64;
+
+/// The code of a request that goes in circles.
+const CIRCLES: &str = "request_loop";
 
 /// No more of what a provider says of a failure is kept.
 const LONGEST_TEXT: usize = 4096;
@@ -248,6 +250,13 @@ impl Error {
         })
     }
 
+    /// A request has been here before: what becomes of it here, and at every gateway that it has been through.
+    pub(crate) fn circles() -> Self {
+        let message = "the request goes in circles: a deployment of this model leads back to a gateway that the request has been through";
+        let problem = Problem { status: Some(StatusCode::LOOP_DETECTED), ..Problem::new(Kind::Upstream, message).with_code(CIRCLES) };
+        Self::new(problem, Origin::Gateway, Retry::Never)
+    }
+
     /// Something in the gateway is not as it should be.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(Problem::new(Kind::Internal, message), Origin::Gateway, Retry::Never)
@@ -293,8 +302,8 @@ impl Error {
 
     /// A provider answered with an error. `guessed` says that the model's name is the caller's own and not an operator's.
     pub fn provider(fault: Fault, provider: &str, guessed: bool) -> Self {
-        if fault.status == Some(StatusCode::LOOP_DETECTED) || fault.code.as_deref() == Some(hops::CODE) {
-            return hops::refusal();
+        if fault.status == Some(StatusCode::LOOP_DETECTED) || fault.code.as_deref() == Some(CIRCLES) {
+            return Self::circles();
         }
         let conflict = fault.status.is_some_and(|status| matches!(status.as_u16(), 409 | 425));
         let (kind, retry, own) = match fault.kind {
@@ -341,6 +350,20 @@ impl Error {
             ..problem
         };
         Self { verbatim, answered, ..Self::new(problem, Origin::Provider, retry) }.of(failure)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        // Another deployment may be cheaper, or have another provider's budget; more requests a minute it cannot have.
+        let retry = if refusal.is_of_target() || matches!(refusal.why, Why::Budget { .. }) { Retry::Next } else { Retry::Never };
+        let origin = if matches!(refusal.why, Why::Unavailable | Why::Unshared) { Origin::Gateway } else { Origin::Caller };
+        let mut problem = Problem { limit_source: refusal.limit_source(), ..refusal.problem() };
+        // Budgets that only OpenRouter's API knows are refused as it does.
+        if matches!(refusal.scope.level, Level::Workspace | Level::Guardrail) && matches!(refusal.why, Why::Budget { .. }) {
+            problem.status = Some(StatusCode::FORBIDDEN);
+        }
+        Error { refusal: Some(Box::new(refusal)), ..Error::new(problem, origin, retry) }
     }
 }
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::admit::{Level, Mode, NanoUsd, Unit};
 use crate::catalog::{Exact, PicoUsd};
 use crate::meter::{Bill, Meter};
 use crate::principal::Principal;
+use crate::terms::{Level, Mode, NanoUsd, Unit};
 
 /// The release of LiteLLM whose API this gateway follows.
 pub const LITELLM: &str = "1.106.2";

@@ -8,7 +8,7 @@ use switchboard_wire::Dialect;
 
 use crate::call::Call;
 use crate::deployment::{Deployment, Reach};
-use crate::principal::matches;
+use crate::pattern::matches;
 
 /// What is passed on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,12 +7,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use http::header::HeaderName;
 
-use crate::admit::{Admission, Micros, NanoUsd};
+use crate::admit::Admission;
 use crate::answer::{Answer, StreamBody};
 use crate::asked::Asked;
 use crate::attempt::fall_back::{self, Class};
 use crate::attempt::{Attempts, Budget, Settings};
 use crate::call::Call;
+use crate::clock::Micros;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::experiment::shadow::Tap;
@@ -27,6 +28,7 @@ use crate::route::hooks::Question;
 use crate::route::{Fleet, Plan, session_said};
 use crate::service::repeated::{Archive, Shelf};
 use crate::service::shared::Board;
+use crate::terms::NanoUsd;
 pub use crate::worker::Worker;
 
 /// What is known to all workers.

@@ -8,17 +8,13 @@
 
 use std::sync::LazyLock;
 
-use http::StatusCode;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use switchboard_wire::problem::{Kind, Problem};
 
 use crate::catalog::Provider;
-use crate::error::{Error, Origin, Retry};
+use crate::error::Error;
 
 /// What tells where a request has been.
 pub(crate) const HOPS: HeaderName = HeaderName::from_static("x-switchboard-hops");
-/// The code of the refusal.
-pub(crate) const CODE: &str = "request_loop";
 
 /// The most gateways a request may have been through that was here before.
 const MOST: usize = 3;
@@ -69,14 +65,7 @@ pub(crate) fn check(headers: &HeaderMap) -> Result<(), Error> {
         return Ok(());
     }
     let passed = marks(headers).count();
-    if passed >= LONGEST || passed >= MOST && was_here(headers) { Err(refusal()) } else { Ok(()) }
-}
-
-/// What becomes of such a request, here and at every gateway that it has been through.
-pub(crate) fn refusal() -> Error {
-    let message = "the request goes in circles: a deployment of this model leads back to a gateway that the request has been through";
-    let problem = Problem { status: Some(StatusCode::LOOP_DETECTED), ..Problem::new(Kind::Upstream, message).with_code(CODE) };
-    Error::new(problem, Origin::Gateway, Retry::Never)
+    if passed >= LONGEST || passed >= MOST && was_here(headers) { Err(Error::circles()) } else { Ok(()) }
 }
 
 /// Tells the next gateway where a request has been, where that is more than here.
@@ -100,7 +89,10 @@ pub(crate) fn carried(client: &HeaderMap) -> HeaderMap {
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+
     use super::*;
+    use crate::error::Retry;
 
     fn of(values: &[&str]) -> HeaderMap {
         values.iter().map(|value| (HOPS, HeaderValue::from_str(value).expect("a value"))).collect()

@@ -12,16 +12,18 @@ use switchboard_wire::event::{Delta, Event};
 use switchboard_wire::relay::is_content;
 use switchboard_wire::reply::{Finish, Usage};
 
-use crate::admit::{Charge, Micros, NanoUsd, Permit, Tab};
+use crate::admit::{Charge, Permit, Tab};
 use crate::call::{Call, Door};
 use crate::catalog::{Component, PicoUsd};
 use crate::clock;
+use crate::clock::Micros;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::health::{Failure, Sample, Ticket};
 use crate::principal::Principal;
 use crate::route::affinity::Bond;
 use crate::tariff::{Searched, Tariff};
+use crate::terms::NanoUsd;
 use crate::tool_calls::ToolCalls;
 
 mod charge;

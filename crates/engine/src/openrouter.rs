@@ -15,9 +15,9 @@ use switchboard_wire::dialect::Flavor;
 use switchboard_wire::event::{Event, EventWriter};
 use switchboard_wire::reply::{Bill, Usage};
 
-use crate::admit::Micros;
 use crate::call::{Call, Content};
 use crate::catalog::Exact;
+use crate::clock::Micros;
 use crate::control::wants_stream_usage;
 use crate::deployment::Deployment;
 use crate::meter::{self, Meter};

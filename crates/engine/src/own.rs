@@ -12,7 +12,7 @@ use crate::call::Call;
 use crate::catalog::Auth;
 use crate::deployment::{Deployment, Reach};
 use crate::health::Failure;
-use crate::principal;
+use crate::pattern;
 use crate::route::{Plan, Target};
 use crate::sign::{self, Secret, SignError, Signer};
 use crate::upstream::{Upstream, UpstreamRequest};
@@ -70,7 +70,7 @@ impl OwnKey {
         let spec = &deployment.spec;
         let full = format!("{}/{}", spec.provider, spec.model);
         let named = |patterns: &Vec<String>| {
-            patterns.iter().any(|pattern| principal::matches(pattern, &spec.group) || principal::matches(pattern, &full))
+            patterns.iter().any(|pattern| pattern::matches(pattern, &spec.group) || pattern::matches(pattern, &full))
         };
         deployment.facts.is_named(&self.provider) && self.models.as_ref().is_none_or(named)
     }

@@ -26,8 +26,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::admit::{Level, ScopeId};
 use crate::error::Error;
+use crate::terms::{Level, ScopeId};
 use line::Line;
 
 /// Who waits where there is no capacity.

@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(markup.charged(owed).map(Exact::pico), Some(PicoUsd(1_026_500_000_000)));
         for list in [0, 1, 7, 999, 1_000_000_000, 77_777_777_777] {
             let exact = markup.owed(Exact::of(PicoUsd(i128::from(list) * 1_000)).expect("money")).and_then(|owed| markup.charged(owed));
-            let charged = crate::admit::NanoUsd::from_pico(exact.expect("money").pico()).0;
+            let charged = crate::terms::NanoUsd::from_pico(exact.expect("money").pico()).0;
             assert_eq!(markup.above(list), charged, "{list}");
             assert!(markup.below(charged) >= list && markup.above(markup.below(1_000_000)) <= 1_000_000, "{list}");
         }

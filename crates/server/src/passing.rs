@@ -154,7 +154,7 @@ fn listed(caller: &Caller, route: &str, path: &str) -> Result<(), Refused> {
     }
     let metadata: Option<Value> = caller.principal.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok());
     let allowed = metadata.as_ref().and_then(|metadata| metadata.get("allowed_passthrough_routes")).and_then(Value::as_array);
-    let names = |entry: &Value| entry.as_str().is_some_and(|entry| switchboard_engine::principal::matches(entry, route));
+    let names = |entry: &Value| entry.as_str().is_some_and(|entry| switchboard_engine::pattern::matches(entry, route));
     if allowed.is_some_and(|list| !list.is_empty() && !list.iter().any(names)) {
         return Err(Refused::forbidden(format!("This key may not use the pass-through route {route}")));
     }

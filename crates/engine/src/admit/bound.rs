@@ -21,15 +21,14 @@ use self::hosted::Hosted;
 pub(crate) use self::longest::longest;
 use self::pieces::{Pieces, made};
 use self::seen::Seen;
-use super::nano::NanoUsd;
-use super::scope::Unit;
-use super::state::Need;
+use crate::book::Need;
 use crate::call::{Call, Content, mentions};
 use crate::catalog::price::PriceKey;
 use crate::catalog::{Component, PicoUsd, Prices, Rate, Share};
 use crate::deployment::Deployment;
 use crate::operation::estimate::tokens;
 use crate::tariff::Tariff;
+use crate::terms::{NanoUsd, Unit};
 
 pub use self::cap::{CapKey, cap_key};
 

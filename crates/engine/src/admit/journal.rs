@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use rand::RngCore;
 
-use super::hold::Line;
-use super::nano::NanoUsd;
+use crate::book::Line;
 use crate::catalog::Component;
 use crate::clock::Micros;
+use crate::terms::NanoUsd;
 
 /// The id of one attempt: 48 bits of milliseconds and 80 of chance, so that ids sort by time and nobody guesses one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -6,18 +6,17 @@ use std::time::Duration;
 
 use switchboard_wire::problem::{Kind, Problem};
 
-use super::book::Book;
-use super::hold::Hold;
 use super::journal::Journal;
-use super::port::Authority;
-use super::scope::{Scope, ScopeId};
-use super::share::Shares;
 use super::tab::Tab;
+use crate::book::port::Authority;
+use crate::book::share::Shares;
+use crate::book::{Book, Hold, Scope};
 use crate::call::Call;
 use crate::error::{Error, Origin, Retry};
 use crate::principal::Principal;
 use crate::route::Fleet;
 use crate::tariff::Tariffs;
+use crate::terms::ScopeId;
 
 /// When it is worth asking again for a place.
 const AGAIN: Duration = Duration::from_secs(1);

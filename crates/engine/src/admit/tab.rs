@@ -8,12 +8,8 @@ use switchboard_wire::problem::{Kind, Problem};
 use switchboard_wire::{Dialect, Operation, prepare};
 
 use super::bound::{Bound, cap_key};
-use super::hold::Hold;
 use super::journal::{AttemptId, Basis, Ending, Gathered, Intent, Journal, Settlement};
-use super::nano::NanoUsd;
-use super::refusal::{Refusal, Why};
-use super::scope::Unit;
-use super::state::{Need, Standing};
+use crate::book::{Hold, Need, Standing};
 use crate::call::{Call, Content};
 use crate::catalog::Component;
 use crate::clock::Micros;
@@ -22,6 +18,7 @@ use crate::error::{Error, Origin, Retry};
 use crate::operation::estimate::is_ready;
 use crate::passing::OWN_FORM;
 use crate::tariff::{Tariff, Tariffs};
+use crate::terms::{NanoUsd, Refusal, Unit, Why};
 
 /// Shorter answers than this are no use: a call that could have no longer one is refused.
 const SHORTEST: u64 = 16;

@@ -4,13 +4,10 @@
 
 use std::sync::Arc;
 
-use super::hold::Hold;
 use super::journal::{AttemptId, Basis, Ending, Intent, JournalClosed, Settlement};
-use super::nano::NanoUsd;
 use super::place::Admission;
-use super::refusal::Refusal;
-use super::scope::Scope;
-use super::state::Need;
+use crate::book::{Hold, Need, Scope};
+use crate::terms::{NanoUsd, Refusal};
 
 /// Money could not be taken out.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::admit::NanoUsd;
+use crate::terms::NanoUsd;
 
 /// Of shorter calls the cost is theirs whatever their length: a search in them costs more than all their tokens.
 const SHORT: u64 = 1_000;

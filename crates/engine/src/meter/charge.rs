@@ -20,10 +20,11 @@ use switchboard_wire::reply::{ChatReply, Usage};
 use switchboard_wire::{Dialect, Operation};
 
 use super::{Bill, Expected, Outcome, Record, bill};
+use crate::admit::Charge;
 use crate::admit::journal::Basis;
-use crate::admit::{Charge, NanoUsd};
 use crate::catalog::{Component, Exact, Prices};
 use crate::tariff::Tariff;
+use crate::terms::NanoUsd;
 
 /// No attempt costs more: what says so is a mistake, and is told.
 const SANE: NanoUsd = NanoUsd(10_000_000_000_000);

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::{Meter, Record, Recorder};
-use crate::admit::{NanoUsd, Permit, Tab};
+use crate::admit::{Permit, Tab};
 use crate::route::affinity::Bond;
+use crate::terms::NanoUsd;
 
 const UNDECIDED: u8 = 0;
 const FIRST: u8 = 1;

@@ -8,11 +8,12 @@ use switchboard_wire::reply::{Reason, Usage};
 use switchboard_wire::{Dialect, Operation};
 
 use super::{Attempt, Bill, Client, Decision, Guess, Served};
-use crate::admit::{Micros, NanoUsd};
 use crate::catalog::PicoUsd;
+use crate::clock::Micros;
 use crate::deployment::Deployment;
 use crate::error::Told;
 use crate::principal::Principal;
+use crate::terms::NanoUsd;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,6 @@ use switchboard_wire::problem::{Kind, Problem};
 use tokio::time::Instant;
 
 use super::{Capacity, Place, Who};
-use crate::admit::{Unit, Why};
 use crate::answer::Answer;
 use crate::asked::Asked;
 use crate::attempt::Settings;
@@ -20,6 +19,7 @@ use crate::health::Failure;
 use crate::meter::Meter;
 use crate::principal::Principal;
 use crate::route::Reason;
+use crate::terms::{Unit, Why};
 
 /// Says how long a call has waited for its turn.
 const QUEUED: HeaderName = HeaderName::from_static("x-switchboard-queued-ms");

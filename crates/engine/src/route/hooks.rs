@@ -8,7 +8,7 @@ use crate::catalog::PicoUsd;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::experiment::{Shadow, Trial};
-use crate::principal;
+use crate::pattern;
 use crate::route::wishes::Provider;
 
 /// What a key, a team or a policy says of routing. Handed along with the principal.
@@ -45,7 +45,7 @@ pub const MAKERS: [&str; 4] = ["anthropic", "google", "openai", "xai"];
 impl Rule {
     /// Whether it lets a model of those names be used.
     pub fn admits(&self, names: &[&str]) -> bool {
-        let fits = |patterns: &[String]| patterns.iter().any(|pattern| names.iter().any(|name| principal::matches(pattern, name)));
+        let fits = |patterns: &[String]| patterns.iter().any(|pattern| names.iter().any(|name| pattern::matches(pattern, name)));
         self.models.as_deref().is_none_or(fits) && !fits(&self.ignored_models)
     }
 

@@ -18,8 +18,8 @@ use tokio::sync::watch;
 
 use super::digest::{self, Digest};
 use super::{Ground, Pending};
-use crate::admit::port::Later;
 use crate::answer::{Answer, AnswerBody, BrokenOff, Source};
+use crate::book::port::Later;
 use crate::call::Call;
 use crate::clock;
 use crate::error::{Error, Origin, Retry};

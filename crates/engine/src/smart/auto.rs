@@ -13,7 +13,7 @@ use super::seats::Seats;
 use crate::call::{Call, Content};
 use crate::classify::{Classifier, Tier};
 use crate::error::Error;
-use crate::principal::matches;
+use crate::pattern::matches;
 use crate::route::conversation;
 
 /// A model of a tier, and what is different for requests that go there.

@@ -36,7 +36,7 @@ pub(super) struct Member {
 impl Member {
     /// Whether a caller's pattern means it.
     pub(super) fn fits(&self, pattern: &str) -> bool {
-        crate::principal::matches(pattern, &self.name) || crate::principal::matches(pattern, &self.upstream)
+        crate::pattern::matches(pattern, &self.name) || crate::pattern::matches(pattern, &self.upstream)
     }
 
     /// Whether it costs no more. What is not known may be any.

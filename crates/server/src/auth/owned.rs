@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use switchboard_engine::principal::{OwnNames, matches};
+use switchboard_engine::pattern::matches;
+use switchboard_engine::principal::OwnNames;
 
 use crate::config::Config;
 

@@ -164,7 +164,7 @@ fn models(whose: &str, gift: &[String], own: &[String]) -> Result<(), Refused> {
     if everything(own) {
         return Ok(());
     }
-    let fits = |name: &String| own.iter().any(|pattern| switchboard_engine::principal::matches(pattern, name));
+    let fits = |name: &String| own.iter().any(|pattern| switchboard_engine::pattern::matches(pattern, name));
     match gift.iter().find(|name| !fits(name) && *name != crate::authz::model::NONE) {
         None if !gift.is_empty() => Ok(()),
         None => Err(Refused::forbidden(format!("models must be named: this {whose} may use only {own:?}"))),

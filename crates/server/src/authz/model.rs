@@ -1,7 +1,7 @@
 //! Which models a caller may use.
 
 use serde_json::json;
-use switchboard_engine::principal::matches;
+use switchboard_engine::pattern::matches;
 
 use crate::admin::Refused;
 use crate::auth::Caller;

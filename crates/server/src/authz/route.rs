@@ -1,7 +1,7 @@
 //! `allowed_routes`: the routes a key may use, by group, by path or by pattern.
 
 use serde_json::json;
-use switchboard_engine::principal::matches;
+use switchboard_engine::pattern::matches;
 
 use super::Policy;
 use crate::admin::Refused;

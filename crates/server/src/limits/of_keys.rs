@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use switchboard_engine::admit::{Book, Level, Limit, Scope, ScopeId, Terms, Unit};
 use switchboard_engine::call::Call;
-use switchboard_engine::principal::{Principal, matches};
+use switchboard_engine::pattern::matches;
+use switchboard_engine::principal::Principal;
 
 use crate::app::App;
 use crate::config::Config;

@@ -6,7 +6,8 @@ use http::HeaderName;
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::health::Failure;
 use switchboard_engine::meter::Outcome;
-use switchboard_engine::principal::{MASTER, Principal, matches};
+use switchboard_engine::pattern::matches;
+use switchboard_engine::principal::{MASTER, Principal};
 use switchboard_engine::wire::problem::Kind;
 use switchboard_engine::wire::{Dialect, Operation};
 

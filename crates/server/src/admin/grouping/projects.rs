@@ -41,7 +41,7 @@ async fn team(desk: &Desk, caller: &Caller, permitted: &Permitted, id: &str) -> 
 /// A project has no models that its team has not.
 fn contained(team: &Team, project: &Project) -> Result<(), Refused> {
     let every = team.models.is_empty() || team.models.iter().any(|model| model == crate::authz::model::ALL);
-    let fits = |model: &&String| !team.models.iter().any(|own| switchboard_engine::principal::matches(own, model));
+    let fits = |model: &&String| !team.models.iter().any(|own| switchboard_engine::pattern::matches(own, model));
     match project.models.iter().find(fits).filter(|_| !every) {
         Some(model) => Err(Refused::said(400, &format!("Model '{model}' is not among the team's models {:?}", team.models))),
         None => Ok(()),

@@ -1,7 +1,7 @@
 //! What a token says of who sent it.
 
 use serde_json::Value;
-use switchboard_engine::principal::matches;
+use switchboard_engine::pattern::matches;
 use switchboard_store::Time;
 
 use super::Claims;

@@ -2,15 +2,13 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use super::book::Book;
-use super::nano::NanoUsd;
+use super::Book;
 use super::port::{Ask, Authority, Outage, Slot};
-use super::refusal::{Refusal, Why};
-use super::scope::{Scope, ScopeId};
+use super::scope::Scope;
 use super::share::{Company, Draw, Shares};
 use super::state::{Admitted, Need, Own, Standing, State, Verdict, View, Wants};
-use super::window::Window;
 use crate::clock::Micros;
+use crate::terms::{NanoUsd, Refusal, ScopeId, Why, Window};
 
 /// One scope a call is in.
 #[derive(Debug)]
@@ -55,7 +53,7 @@ pub struct Hold {
 }
 
 /// Who else has a say: on money, and on limits.
-pub(super) type Others = (Option<Arc<dyn Authority>>, Option<Arc<dyn Shares>>);
+pub(crate) type Others = (Option<Arc<dyn Authority>>, Option<Arc<dyn Shares>>);
 
 /// What came of an attempt to take.
 enum Outcome {
@@ -75,7 +73,7 @@ pub struct Line {
 
 impl Hold {
     /// A hold on nothing yet, for a call with those scopes.
-    pub(super) fn new(book: Arc<Book>, (authority, shares): Others, scopes: Vec<Arc<Scope>>, counted: Vec<Arc<Scope>>) -> Self {
+    pub(crate) fn new(book: Arc<Book>, (authority, shares): Others, scopes: Vec<Arc<Scope>>, counted: Vec<Arc<Scope>>) -> Self {
         let engage = |only_counts| move |scope| Engaged { scope, of_target: false, only_counts, booked: None, counted: None, joins: false };
         let engaged = scopes.into_iter().map(engage(false)).chain(counted.into_iter().map(engage(true)));
         Self {
@@ -94,7 +92,7 @@ impl Hold {
 
     /// For a second attempt beside the first one: it takes money and tokens like any other, and counts as no call of its own.
     #[must_use]
-    pub(super) fn beside(mut self) -> Self {
+    pub(crate) fn beside(mut self) -> Self {
         self.beside = true;
         self
     }

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::window::micros;
 use crate::clock::Micros;
+use crate::terms::micros;
 
 /// Tells the time.
 pub trait Clock: Send + Sync {

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use super::port::{Later, Outage};
-use super::scope::{ScopeId, Unit};
 use crate::clock::Micros;
+use crate::terms::{ScopeId, Unit};
 
 /// One limit, as all gateways have it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

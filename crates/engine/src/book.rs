@@ -1,4 +1,14 @@
-//! The one place where every scope is kept once.
+//! What is counted: every scope with what it allows and what it has spent, and holds on what is left.
+//!
+//! The [`Book`] is the one place where each of them is kept once.
+
+mod clock;
+mod count;
+mod hold;
+pub mod port;
+mod scope;
+pub mod share;
+mod state;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,16 +16,16 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
-use super::calendar::Calendar;
-use super::clock::{Clock, MachineClock};
-use super::nano::NanoUsd;
-use super::port::{Past, Slot};
-use super::scope::{Level, Scope, ScopeId, Terms};
-use super::share::{Draw, Drawn, Places, Surplus};
-use super::state::State;
-use super::window::{Window, micros};
+use self::port::{Past, Slot};
+use self::share::{Draw, Drawn, Places, Surplus};
+use self::state::State;
 use crate::clock::Micros;
 use crate::queue::Queue;
+use crate::terms::{Calendar, Level, NanoUsd, ScopeId, Terms, Window, micros};
+pub use clock::{Clock, HandClock, MachineClock};
+pub use hold::{Hold, Line};
+pub use scope::Scope;
+pub use state::{Need, Standing};
 
 /// What scopes have spent in which windows.
 pub type Openings = HashMap<ScopeId, Vec<(Window, Micros, NanoUsd)>>;
@@ -140,12 +150,12 @@ impl Book {
     }
 
     /// The scopes of every call.
-    pub(super) fn common(&self, covered: impl Fn(&Scope) -> bool, into: &mut Vec<Arc<Scope>>) {
+    pub(crate) fn common(&self, covered: impl Fn(&Scope) -> bool, into: &mut Vec<Arc<Scope>>) {
         into.extend(self.common.load().all.iter().filter(|scope| covered(scope)).cloned());
     }
 
     /// The scopes of a target.
-    pub(super) fn of_target(&self, provider: &str, deployment: &str, into: &mut Vec<Arc<Scope>>) {
+    pub(crate) fn of_target(&self, provider: &str, deployment: &str, into: &mut Vec<Arc<Scope>>) {
         let common = self.common.load();
         into.extend(common.providers.get(provider).cloned());
         into.extend(common.deployments.get(deployment).cloned());

@@ -6,10 +6,9 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use switchboard_wire::problem::{Kind, Problem};
 
 use super::nano::NanoUsd;
-use super::scope::{Level, ScopeId, Source, Unit};
 use super::window::Window;
+use super::{Level, ScopeId, Source, Unit};
 use crate::clock::Micros;
-use crate::error::{Error, Origin, Retry};
 
 /// A call was refused. Nothing was taken anywhere for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +86,8 @@ impl Refusal {
         matches!(self.scope.level, Level::Provider | Level::Deployment)
     }
 
-    fn problem(&self) -> Problem {
+    /// What its client is told.
+    pub(crate) fn problem(&self) -> Problem {
         match &self.why {
             Why::Budget { source: Source::Credits, held, .. } => {
                 let (message, code) = match (self.why.is_passing(), held.0 > 0) {
@@ -196,20 +196,6 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        // Another deployment may be cheaper, or have another provider's budget; more requests a minute it cannot have.
-        let retry = if refusal.is_of_target() || matches!(refusal.why, Why::Budget { .. }) { Retry::Next } else { Retry::Never };
-        let origin = if matches!(refusal.why, Why::Unavailable | Why::Unshared) { Origin::Gateway } else { Origin::Caller };
-        let mut problem = Problem { limit_source: refusal.limit_source(), ..refusal.problem() };
-        // Budgets that only OpenRouter's API knows are refused as it does.
-        if matches!(refusal.scope.level, Level::Workspace | Level::Guardrail) && matches!(refusal.why, Why::Budget { .. }) {
-            problem.status = Some(StatusCode::FORBIDDEN);
-        }
-        Error { refusal: Some(Box::new(refusal)), ..Error::new(problem, origin, retry) }
-    }
-}
-
 /// Dollars as LiteLLM writes them, with a decimal point at least.
 fn dollars(amount: NanoUsd) -> String {
     let text = amount.to_string();
@@ -245,8 +231,8 @@ mod tests {
             source: Source::Limit,
         };
         let told = |scope: &ScopeId, why| {
-            let error: Error = Refusal { scope: scope.clone(), name: "al (sk-...dget)".into(), why }.into();
-            (error.problem.status().as_u16(), error.problem.code.clone().unwrap(), error.problem.message.clone())
+            let problem = Refusal { scope: scope.clone(), name: "al (sk-...dget)".into(), why }.problem();
+            (problem.status().as_u16(), problem.code.clone().unwrap(), problem.message)
         };
         let (status, code, message) = told(&id, budget(Window::Lifetime));
         assert_eq!((status, code.as_str()), (422, "budget_exceeded"));

@@ -195,7 +195,7 @@ fn time(text: &str) -> Option<Time> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admit::Window;
+    use crate::terms::Window;
 
     fn at(text: &str) -> Micros {
         text.parse::<Timestamp>().unwrap().as_microsecond()

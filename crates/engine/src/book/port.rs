@@ -3,10 +3,8 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use super::nano::NanoUsd;
-use super::scope::{ScopeId, Source};
-use super::window::Window;
 use crate::clock::Micros;
+use crate::terms::{NanoUsd, ScopeId, Source, Window};
 
 /// A future that can be held without knowing its type.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,13 +1,10 @@
 //! What a scope has given out.
 
 use super::count::{Count, Fit};
-use super::nano::NanoUsd;
 use super::port::{Ask, Slot};
-use super::refusal::Why;
-use super::scope::{Budget, Limit, Mode, ScopeId, Source, Terms, Unit};
 use super::share::{Company, Draw, Drawn, Places, Pool, Surplus};
-use super::window::{Window, micros};
 use crate::clock::Micros;
+use crate::terms::{Budget, Limit, Mode, NanoUsd, ScopeId, Source, Terms, Unit, Why, Window, micros};
 
 /// What one attempt may take at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,15 +35,15 @@ impl Need {
 
 /// One budget's window: what is spent in it and what is held for calls under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Purse {
-    pub(super) window: Window,
-    pub(super) start: Micros,
+pub(crate) struct Purse {
+    pub(crate) window: Window,
+    pub(crate) start: Micros,
     /// Calls admitted under earlier terms hold nothing here.
     pub(super) born: u64,
-    pub(super) spent: NanoUsd,
-    pub(super) held: NanoUsd,
+    pub(crate) spent: NanoUsd,
+    pub(crate) held: NanoUsd,
     /// What the authority has granted for this window, where there is one: no more than that may be spent and held here.
-    pub(super) granted: NanoUsd,
+    pub(crate) granted: NanoUsd,
     /// What was granted and spent when idle money was last looked for.
     pub(super) seen: NanoUsd,
     /// Until then others want for money, and nothing that is granted here lies unused.
@@ -55,11 +52,11 @@ pub(super) struct Purse {
 
 /// What a scope has given out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct State {
+pub(crate) struct State {
     /// How often its terms have changed.
     pub(super) generation: u64,
-    pub(super) purses: Vec<Purse>,
-    pub(super) counts: Vec<Count>,
+    pub(crate) purses: Vec<Purse>,
+    pub(crate) counts: Vec<Count>,
 }
 
 /// How far a limit is used, for headers.
@@ -432,7 +429,7 @@ pub(super) struct Own {
     /// When.
     pub(super) at: Micros,
     /// What it holds.
-    pub(super) held: NanoUsd,
+    pub(crate) held: NanoUsd,
     /// What the attempt before has cost, to be added now.
     pub(super) settled: NanoUsd,
 }

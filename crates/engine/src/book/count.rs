@@ -1,20 +1,18 @@
 //! What is counted for one limit, here and together with other gateways.
 
-use super::refusal::Why;
-use super::scope::{Limit, Unit};
 use super::share::{Company, DRY, Draw, Drawn, FULL, PLACES_LAST, Pool, Without};
 use super::state::{Need, Standing, View};
-use super::window::micros;
 use crate::clock::Micros;
+use crate::terms::{Limit, Unit, Why, micros};
 
 /// What is counted for one limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Count {
-    pub(super) unit: Unit,
+pub(crate) struct Count {
+    pub(crate) unit: Unit,
     pub(super) within: Micros,
     pub(super) born: u64,
     pub(super) opened: Micros,
-    pub(super) used: u64,
+    pub(crate) used: u64,
     pub(super) drawn: Slice,
 }
 
