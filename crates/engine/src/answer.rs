@@ -4,6 +4,7 @@ mod copied;
 mod kept_alive;
 mod left;
 mod silence;
+mod specified;
 mod waiting;
 
 use std::pin::Pin;

@@ -9,16 +9,13 @@ use serde_json::Value;
 use switchboard_wire::control::is_steering;
 use switchboard_wire::outline::Outline;
 
-use crate::attempt::ByClass;
 use crate::call::{Call, Content};
-use crate::route::overrides::{FallbackForm, RouterOverride};
-use crate::route::{Fallback, RetryRule};
+use crate::guidance::{Fallback, FallbackForm, RouterOverride, Seconds};
+use crate::health::ByClass;
+use crate::route::RetryRule;
 
 /// The most retries a caller may ask for.
 const MOST_RETRIES: u32 = 10;
-/// The longest time a caller may ask for.
-const LONGEST: f64 = 86_400.0;
-
 /// What the caller asks of the way its call is tried. What is `None` was not said.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
@@ -201,24 +198,6 @@ pub(crate) fn switch(value: &str) -> Option<bool> {
         "true" | "1" | "on" | "yes" | "enabled" => Some(true),
         "false" | "0" | "off" | "no" | "disabled" => Some(false),
         _ => None,
-    }
-}
-
-/// A number of seconds, or the text of one.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Seconds {
-    Number(f64),
-    Text(String),
-}
-
-impl Seconds {
-    pub(crate) fn duration(self) -> Option<Duration> {
-        let seconds = match self {
-            Seconds::Number(seconds) => seconds,
-            Seconds::Text(text) => text.trim().parse().ok()?,
-        };
-        (seconds > 0.0).then(|| Duration::try_from_secs_f64(seconds.min(LONGEST)).ok()).flatten()
     }
 }
 

@@ -1,12 +1,14 @@
 //! One client request, once known.
 
+pub mod conversation;
+pub mod digest;
 pub mod mentions;
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
 use switchboard_wire::dialect::Flavor;
 use switchboard_wire::frames::Frames;
@@ -16,10 +18,17 @@ use switchboard_wire::outline::{Edits, Outline};
 use switchboard_wire::problem::Malformed;
 use switchboard_wire::{Dialect, Operation};
 
-use crate::figures;
 use crate::principal::Principal;
 
 use mentions::{Mentioned, Mentions};
+
+/// What names a call in the log.
+pub const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
+/// The longest name of a call that is one.
+const LONGEST_ID: usize = 256;
+
+/// The shape of a chat in a form of the model's own.
+pub const OWN_FORM: &str = "own";
 
 /// The door a request came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +87,13 @@ pub struct Call {
     pub created: u64,
     /// What its body speaks of, once somebody has asked.
     pub mentioned: Mentioned,
+}
+
+/// What a client calls its call, where that can stand in a header and in the log.
+pub fn named_id(headers: &HeaderMap) -> Option<&str> {
+    let id = headers.get(CALL_ID)?.to_str().ok()?;
+    let fits = !id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then_some(id)
 }
 
 impl Call {
@@ -153,7 +169,7 @@ impl Call {
 
     /// What its client calls it.
     pub(crate) fn named_id(&self) -> Option<&str> {
-        figures::named_call(&self.headers)
+        named_id(&self.headers)
     }
 
     /// What stands at the top of its body under that key, in whichever form it is: a form has texts, which may be JSON.

@@ -14,12 +14,14 @@
 
 mod anatomy;
 mod lexicon;
+mod oracle;
 mod signs;
 #[cfg(test)]
 mod tests;
 mod turn;
 mod weigh;
 
+pub use oracle::{Means, Oracle, Route, Toward};
 pub use weigh::{Dimension, Weights};
 
 use anatomy::Anatomy;

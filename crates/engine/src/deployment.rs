@@ -1,7 +1,14 @@
 //! A place where a model runs: provider, model, credential, and everything about the wire that can be known beforehand.
 
+mod cache_point;
 mod marks;
+mod newer_calls;
+mod profile;
+mod region;
+mod reserved;
 mod said;
+mod shadow;
+mod traits;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,15 +24,17 @@ use switchboard_wire::outline::Edits;
 use switchboard_wire::{Dialect, Operation};
 
 use self::marks::{marks, shown};
-use crate::attempt::ByClass;
 use crate::catalog::{Ask, Auth, Catalog, ModelCard, Provider, StreamUsage};
-use crate::health::{Health, Place, Registry};
+use crate::health::{ByClass, Health, Place, Registry};
 use crate::hops;
-use crate::marking::CachePoint;
-pub use crate::newer::NewerCalls;
-use crate::route::traits::{Facts, Traits};
 use crate::sign::{Secret, Signer};
 use crate::upstream::{Origin, Preset, Transport};
+pub use cache_point::CachePoint;
+pub use newer_calls::NewerCalls;
+pub use reserved::{AccessWindow, Reserved};
+pub(crate) use said::TRANSLATED;
+pub use shadow::Shadow;
+pub use traits::{Facts, Pattern, Pico, Traits};
 
 /// A deployment as configured.
 #[derive(Clone, Debug, Default)]
@@ -105,7 +114,7 @@ pub struct Spec {
     /// What else tells its credential from others: an account, a role, a project.
     pub identity: Vec<String>,
     /// Where copies of the requests that it answers go.
-    pub shadows: Vec<Arc<crate::experiment::Shadow>>,
+    pub shadows: Vec<Arc<Shadow>>,
 }
 
 /// What deployments are built on.
@@ -214,10 +223,10 @@ impl Deployment {
         let based = spec.base_model.as_deref().and_then(|base| catalog.base(&provider.id, base));
         let listed = based.or_else(|| catalog.model(&provider.id, &spec.model));
         let card = said::amended(listed, &spec).map(|card| catalog.with_tools(provider, card));
-        let telling = crate::profile::telling(catalog, provider, &spec);
-        let mut profile = crate::profile::of(catalog, provider, card.as_ref(), (&spec.model, telling));
+        let telling = profile::telling(catalog, provider, &spec);
+        let mut profile = profile::of(catalog, provider, card.as_ref(), (&spec.model, telling));
         if spec.base.is_some() {
-            crate::profile::elsewhere(&mut profile, provider);
+            profile::elsewhere(&mut profile, provider);
         }
         let mut deployment = Self {
             provider_name: provider.listed_name().to_owned(),

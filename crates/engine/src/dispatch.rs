@@ -12,7 +12,6 @@ use switchboard_wire::{Dialect, Operation};
 
 use crate::admit::cap_key;
 use crate::asked::Asked;
-use crate::attempt::settings::Settings;
 use crate::call::{Call, Content};
 use crate::deployment::{Deployment, JSON, Reach};
 use crate::error::{Error, Retry};
@@ -26,6 +25,7 @@ use crate::own::OwnKey;
 use crate::patience;
 use crate::repair::Repairs;
 use crate::route::Overrides;
+use crate::settings::Settings;
 use crate::strict;
 use crate::thoughts;
 use crate::upstream::{Caps, Timeouts, UpstreamReply, UpstreamRequest};

@@ -9,12 +9,6 @@ use crate::meter::{Bill, Meter};
 use crate::principal::Principal;
 use crate::terms::{Level, Mode, NanoUsd, Unit};
 
-/// The release of LiteLLM whose API this gateway follows.
-pub const LITELLM: &str = "1.106.2";
-/// What names that release to LiteLLM's clients.
-pub const VERSION: HeaderName = HeaderName::from_static("x-litellm-version");
-/// What names a call in the log.
-pub const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 const COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");
 const LIST: HeaderName = HeaderName::from_static("x-litellm-response-cost-original");
 const DISCOUNT: HeaderName = HeaderName::from_static("x-litellm-response-cost-discount-amount");
@@ -32,16 +26,6 @@ const KEY_BUDGET: HeaderName = HeaderName::from_static("x-litellm-key-max-budget
 const KEY_TOKENS: HeaderName = HeaderName::from_static("x-litellm-key-tpm-limit");
 const KEY_REQUESTS: HeaderName = HeaderName::from_static("x-litellm-key-rpm-limit");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-litellm-overhead-duration-ms");
-
-/// The longest name of a call that is one.
-const LONGEST_ID: usize = 256;
-
-/// What a client calls its call, where that can stand in a header and in the log.
-pub fn named_call(headers: &HeaderMap) -> Option<&str> {
-    let id = headers.get(CALL_ID)?.to_str().ok()?;
-    let fits = !id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic());
-    fits.then_some(id)
-}
 
 /// What a whole answer took.
 pub(crate) fn whole(headers: &mut HeaderMap, meter: &mut Meter) {

@@ -1,5 +1,7 @@
 //! The gateway: what is known to all workers, and the journey of one call.
 
+mod wait;
+
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -7,12 +9,15 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use http::header::HeaderName;
 
+use self::wait::Waiter;
 use crate::admit::Admission;
 use crate::answer::{Answer, StreamBody};
 use crate::asked::Asked;
 use crate::attempt::fall_back::{self, Class};
-use crate::attempt::{Attempts, Budget, Settings};
+use crate::attempt::{Attempts, Budget};
+use crate::board::Board;
 use crate::call::Call;
+use crate::call::conversation::session_said;
 use crate::clock::Micros;
 use crate::deployment::Deployment;
 use crate::error::Error;
@@ -22,12 +27,11 @@ use crate::hops;
 use crate::media::Brought;
 use crate::meter::{Client, Decision, Meter, Outcome, Record, Recorder, Served};
 use crate::queue::Queue;
-use crate::queue::wait::Waiter;
 use crate::reflection;
 use crate::route::hooks::Question;
-use crate::route::{Fleet, Plan, session_said};
-use crate::service::repeated::{Archive, Shelf};
-use crate::service::shared::Board;
+use crate::route::{Fleet, Plan};
+use crate::settings::Settings;
+use crate::shelf::{Archive, Shelf};
 use crate::terms::NanoUsd;
 pub use crate::worker::Worker;
 
@@ -245,7 +249,7 @@ impl Gateway {
             let counted = Box::pin(crate::operation::tokens(call)).await;
             plan = self.fleet.load().plan_counted(call, counted)?;
         }
-        crate::own::arrange(&mut plan, call);
+        plan.bring(call);
         Ok(plan)
     }
 

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use switchboard_wire::Dialect;
@@ -16,7 +15,7 @@ use switchboard_wire::problem::Problem;
 use switchboard_wire::seal::ANTHROPIC;
 
 use crate::call::{Call, Content};
-use crate::deployment::Deployment;
+use crate::deployment::{CachePoint, Deployment};
 
 /// The field of a request.
 const NAME: &str = "cache_control_injection_points";
@@ -24,60 +23,8 @@ const MARK: &str = "cache_control";
 /// Providers refuse more marks.
 const MOST: usize = 4;
 
-/// Where a mark is wanted.
-#[derive(Clone, Debug, Deserialize)]
-pub struct CachePoint {
-    location: String,
-    role: Option<String>,
-    index: Option<Index>,
-    control: Option<Value>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum Index {
-    Number(i64),
-    Text(String),
-}
-
 /// An object of which nothing is read that need not be.
 type Fields = BTreeMap<String, Box<RawValue>>;
-
-impl CachePoint {
-    /// Those of a list that can be read.
-    pub fn read_all(list: &[Value]) -> Vec<Self> {
-        list.iter().filter_map(|point| Self::deserialize(point).ok()).collect()
-    }
-
-    /// Instructions and the last message: what the next request of a conversation begins with.
-    fn usual() -> Vec<Self> {
-        let point =
-            |role: Option<&str>, index| Self { location: "message".to_owned(), role: role.map(str::to_owned), index, control: None };
-        vec![point(Some("system"), None), point(None, Some(Index::Number(-1)))]
-    }
-
-    fn mark(&self) -> Value {
-        self.control.clone().filter(Value::is_object).unwrap_or_else(|| json!({"type": "ephemeral"}))
-    }
-
-    /// Which of so many messages it means; those of a role, or the one at a place, counted from the end where below zero.
-    fn targets(&self, roles: &[Option<String>]) -> Vec<usize> {
-        let index = match &self.index {
-            Some(Index::Number(index)) => Some(*index),
-            Some(Index::Text(text)) => text.trim().parse().ok(),
-            None => None,
-        };
-        let count = i64::try_from(roles.len()).unwrap_or(i64::MAX);
-        match (index, &self.role) {
-            (Some(index), _) => {
-                let at = if index < 0 { index.saturating_add(count) } else { index };
-                usize::try_from(at).ok().filter(|at| *at < roles.len()).into_iter().collect()
-            }
-            (None, Some(role)) => (0..roles.len()).filter(|at| roles[*at].as_ref() == Some(role)).collect(),
-            (None, None) => Vec::new(),
-        }
-    }
-}
 
 /// The call with the marks that are wanted for that target; `None` where there is nothing to mark.
 pub(crate) fn marked(call: &Call, target: &Deployment, spoken: Dialect) -> Result<Option<Call>, Problem> {

@@ -18,11 +18,11 @@ use switchboard_wire::prepare;
 use switchboard_wire::problem::{Kind, Problem};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::abreast;
 use crate::call::Call;
 use crate::egress::{Egress, EgressError, Fetched, Policy};
 use crate::error::{Error, Retry};
 use crate::health::Failure;
-use crate::operation::abreast;
 use crate::worker::Worker;
 
 /// How many of a call's media are fetched side by side.

@@ -7,8 +7,7 @@ use serde_json::Value;
 use switchboard_wire::{Dialect, Operation};
 
 use crate::call::{Call, Content};
-use crate::catalog::{Catalog, Provider};
-use crate::deployment::{Deployment, Spec};
+use crate::deployment::{Deployment, NewerCalls};
 
 /// What says how much is thought, where it stands.
 const EFFORTS: [&str; 5] = [
@@ -26,31 +25,6 @@ struct Tool {
     kind: Option<String>,
     #[serde(rename = "googleSearch", alias = "google_search")]
     google: Option<IgnoredAny>,
-}
-
-/// Whether a model calls functions while it thinks in the responses API alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NewerCalls {
-    /// It does so in chats, too.
-    #[default]
-    Never,
-    /// Where it is told to think: at its maker's API with an address of the user's own may be anybody, who thinks otherwise.
-    WhereTold,
-    /// It does.
-    Always,
-}
-
-impl NewerCalls {
-    pub(crate) fn of(catalog: &Catalog, provider: &Provider, spec: &Spec, value: &dyn Fn(&str) -> Option<String>) -> Self {
-        let moved = || spec.base.is_some() || provider.base_env.iter().any(|name| value(name).is_some());
-        let model = crate::profile::telling(catalog, provider, spec);
-        let says_so = |maker: &&Provider| provider.newer_calls && maker.made(model).is_some_and(|made| made.newer_calls);
-        match crate::profile::maker(catalog, provider, model).filter(says_so) {
-            Some(maker) if maker.id == provider.id && moved() => Self::WhereTold,
-            Some(_) => Self::Always,
-            None => Self::Never,
-        }
-    }
 }
 
 /// Whether that call's tools are to be told in the newer form at that target, which has both.

@@ -1,11 +1,6 @@
 //! What OpenRouter's clients are told beside the answer: what it cost, and, where they ask, how it came about.
 
 mod account;
-pub(crate) mod compression;
-pub(crate) mod healing;
-mod plugins;
-mod specified;
-pub(crate) mod untaken;
 
 use std::sync::Arc;
 

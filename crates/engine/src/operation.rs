@@ -5,10 +5,8 @@
 //! [`wire::count`](switchboard_wire::count) are used. An operation that is written differently and has no translation is not
 //! served, and the caller is told which and where.
 
-pub(crate) mod abreast;
 mod count;
 mod embed;
-pub(crate) mod estimate;
 mod made;
 mod passed;
 
@@ -38,6 +36,7 @@ use crate::catalog::Component;
 use crate::deployment::{Deployment, Reach};
 use crate::dispatch::Dispatch;
 use crate::error::{Error, Retry};
+use crate::estimate;
 use crate::exchange::Made;
 use crate::figures;
 use crate::health::Failure;

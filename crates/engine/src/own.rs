@@ -8,12 +8,10 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::call::Call;
 use crate::catalog::Auth;
 use crate::deployment::{Deployment, Reach};
 use crate::health::Failure;
 use crate::pattern;
-use crate::route::{Plan, Target};
 use crate::sign::{self, Secret, SignError, Signer};
 use crate::upstream::{Upstream, UpstreamRequest};
 
@@ -116,34 +114,4 @@ fn subscribe(headers: &mut HeaderMap) {
     if let Ok(value) = HeaderValue::try_from(all) {
         headers.insert(BETA, value);
     }
-}
-
-/// Puts the caller's own keys into a plan; where the caller brings a place along, there is no other.
-pub(crate) fn arrange(plan: &mut Plan, call: &Call) {
-    if let Some(detour) = &call.principal.detour {
-        plan.targets = vec![Target::plain(detour.clone())];
-        plan.fallbacks = Arc::default();
-        return;
-    }
-    let Some(own) = &call.principal.own_keys else { return };
-    if let Some(instead) = &own.instead {
-        let fits = |target: &&mut Target| instead.provider.is_empty() || target.deployment.facts.is_named(&instead.provider);
-        plan.targets.iter_mut().filter(fits).for_each(|target| target.own = Some(instead.clone()));
-        return;
-    }
-    if own.keys.is_empty() {
-        return;
-    }
-    let with = |is_fallback: bool| {
-        let keys = own.keys.iter().filter(move |key| key.is_fallback == is_fallback);
-        keys.flat_map(|key| {
-            let fits = plan.targets.iter().filter(|target| key.fits(&target.deployment));
-            fits.map(|target| Target { own: Some(key.clone()), ..target.clone() }).collect::<Vec<_>>()
-        })
-        .collect::<Vec<_>>()
-    };
-    let (mut targets, last) = (with(false), with(true));
-    targets.append(&mut plan.targets);
-    targets.extend(last);
-    plan.targets = targets;
 }

@@ -18,13 +18,12 @@ use switchboard_wire::Operation;
 use switchboard_wire::problem::Kind;
 
 use crate::answer::{Answer, AnswerBody};
-use crate::call::Call;
+use crate::call::{CALL_ID, Call};
 use crate::catalog::Component;
 use crate::clock;
 use crate::control;
 use crate::deployment::Deployment;
 use crate::error::Error;
-use crate::figures::CALL_ID;
 use crate::gateway::Gateway;
 use crate::hops;
 use crate::meter::{Meter, Outcome};
@@ -45,9 +44,6 @@ const KEPT_BACK: [HeaderName; 9] = [
     TRANSFER_ENCODING,
     UPGRADE,
 ];
-
-/// The shape of a chat in a form of the model's own.
-pub const OWN_FORM: &str = "own";
 
 /// What is sent on.
 #[derive(Debug)]

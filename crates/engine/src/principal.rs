@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use crate::book::Scope;
 use crate::deployment::Deployment;
+use crate::guidance::{Guidance, RouterOverride};
 use crate::own::OwnKeys;
 use crate::pattern::matches;
-use crate::route::hooks::Guidance;
-use crate::route::overrides::RouterOverride;
 
 /// What the holder of the master key is called.
 pub const MASTER: &str = "master";

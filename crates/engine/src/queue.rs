@@ -7,7 +7,6 @@
 //! | file | what |
 //! |---|---|
 //! | [`line`] | who is next |
-//! | [`wait`] | a call on its way through the line |
 //!
 //! Nobody holds a lock while waiting, and there is no task for it: each call waits in its own future, so that one whose client leaves
 //! is gone from the line. How long anybody waits is bounded, and how many do; where there is no room, the tenant with most calls in
@@ -16,7 +15,6 @@
 mod line;
 #[cfg(test)]
 mod tests;
-pub(crate) mod wait;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -143,12 +141,12 @@ impl Queue {
     }
 
     /// Whether somebody waits who needs some of that.
-    fn contends(&self, needs: &[Capacity]) -> bool {
+    pub(crate) fn contends(&self, needs: &[Capacity]) -> bool {
         self.inner().line.contends(needs)
     }
 
     /// What that one was told when it tried, or who else waits for some of that; and how long ago.
-    fn told(&self, number: Option<u64>, needs: &[Capacity]) -> Option<(Error, Duration)> {
+    pub(crate) fn told(&self, number: Option<u64>, needs: &[Capacity]) -> Option<(Error, Duration)> {
         let inner = self.inner();
         let own = number.and_then(|number| inner.told.get(&number));
         let told = own.or_else(|| inner.told.get(&inner.line.fellow(needs)?));
@@ -173,13 +171,13 @@ impl Queue {
 #[derive(Debug)]
 pub(crate) struct Place<'a> {
     queue: &'a Queue,
-    number: u64,
+    pub(crate) number: u64,
     wake: Arc<Notify>,
 }
 
 impl Place<'_> {
     /// Waits for a turn; `false`: there is none until then. `again` is when to try what has failed before.
-    async fn turn(&self, until: Instant, again: Option<Instant>) -> bool {
+    pub(crate) async fn turn(&self, until: Instant, again: Option<Instant>) -> bool {
         let mut again = again;
         loop {
             let until = {
@@ -203,7 +201,7 @@ impl Place<'_> {
     }
 
     /// It tried, and was told that.
-    fn failed(&self, by: Capacity, error: Error) {
+    pub(crate) fn failed(&self, by: Capacity, error: Error) {
         let mut inner = self.queue.inner();
         inner.line.block(self.number, by);
         inner.told.insert(self.number, (error, Instant::now()));
@@ -225,7 +223,7 @@ impl Place<'_> {
     }
 
     /// Whether it still is in the line.
-    fn is_kept(&self) -> bool {
+    pub(crate) fn is_kept(&self) -> bool {
         self.queue.inner().line.has(self.number)
     }
 }

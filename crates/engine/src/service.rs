@@ -10,29 +10,24 @@
 //! None of this is for every call. One that asks for none of it goes straight to [`Gateway::call`]; for the others the call and what it
 //! needs are owned together ([`Ground`]), since the answer outlives the function that began it.
 
-pub mod digest;
 mod early;
 mod going_on;
 pub mod repeated;
 pub(crate) mod shared;
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName};
 
 use crate::answer::{Answer, AnswerBody};
 use crate::asked;
+use crate::board::Pending;
 use crate::call::Call;
 use crate::error::Error;
 use crate::gateway::{Gateway, Worker};
 use crate::hops;
 use crate::purity;
-
-/// A call under way, owned.
-pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>>;
 
 /// What a call stands on for as long as its answer is under way.
 pub trait Ground: Send + Sync {
@@ -47,23 +42,6 @@ pub trait Ground: Send + Sync {
 /// Whether that call needs more than [`Gateway::call`] does.
 pub fn is_wanted(gateway: &Gateway, call: &Call) -> bool {
     Wanted::of(gateway, call).any()
-}
-
-/// What the operator wants of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Whether identical calls of one key that are under way at once are one.
-    pub coalesce: bool,
-    /// How long answers to calls with an `Idempotency-Key` are kept. Zero: not at all.
-    pub idempotency_ttl: Duration,
-    /// Most bytes of them.
-    pub idempotency_bytes: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { coalesce: false, idempotency_ttl: Duration::from_secs(600), idempotency_bytes: 64 << 20 }
-    }
 }
 
 const CONTINUE: HeaderName = HeaderName::from_static("x-switchboard-continue");

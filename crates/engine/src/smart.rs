@@ -31,12 +31,11 @@ use arc_swap::ArcSwap;
 
 pub use auto::{AutoModel, Choice};
 pub use content::ContentRule;
-pub use oracle::{Means, Oracle, Route, Toward};
 pub use pool::Ceiling;
 pub use reading::Reading;
 
 use crate::call::Call;
-use crate::classify::Tier;
+use crate::classify::{Tier, Toward};
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::experiment::{Role, Running, Trial};

@@ -7,37 +7,13 @@ use std::collections::btree_map::Entry;
 
 use serde_json::value::RawValue;
 use switchboard_wire::Dialect;
-use switchboard_wire::half::Outbound;
 use switchboard_wire::outline::{Edits, Outline};
 use switchboard_wire::problem::Problem;
 
 use crate::call::{Call, Content};
-use crate::deployment::Reach;
+use crate::deployment::{Reach, TRANSLATED};
 
-/// Fields that are translated from OpenAI's chats.
-const OPENAI: [&str; 20] = [
-    "frequency_penalty",
-    "logit_bias",
-    "max_completion_tokens",
-    "max_tokens",
-    "n",
-    "parallel_tool_calls",
-    "presence_penalty",
-    "reasoning_effort",
-    "response_format",
-    "seed",
-    "service_tier",
-    "stop",
-    "temperature",
-    "thinking",
-    "tool_choice",
-    "tools",
-    "top_k",
-    "top_p",
-    "user",
-    "verbosity",
-];
-/// Those that mean the same in Anthropic's messages.
+/// Of the fields that are translated from OpenAI's chats, those that mean the same in Anthropic's messages.
 const ANTHROPIC: [&str; 5] = ["reasoning_effort", "temperature", "thinking", "top_k", "top_p"];
 
 /// The header of Anthropic's features, which Converse takes in the body alone.
@@ -91,18 +67,12 @@ pub(crate) fn lay(edits: &mut Edits, call: &Call, spoken: Dialect) {
     }
 }
 
-/// Whether that API has no place for a field that a deployment says, and nothing that is translated to it.
-pub(crate) fn is_lost(spoken: Dialect, key: &str) -> bool {
-    let known = |outbound: &dyn Outbound| outbound.has(key) || outbound.reads(key);
-    !OPENAI.contains(&key) && spoken.outbound().is_some_and(|outbound| !known(outbound))
-}
-
 /// Whether a field is to be read as the client's.
 fn is_clients(client: Dialect, spoken: Dialect, key: &str) -> bool {
     let reads = spoken.outbound().is_some_and(|outbound| outbound.reads(key));
     match client {
         _ if client == spoken => reads && spoken.outbound().is_some_and(|outbound| outbound.has(key)),
-        Dialect::OpenAiChat => OPENAI.contains(&key) || reads,
+        Dialect::OpenAiChat => TRANSLATED.contains(&key) || reads,
         Dialect::Anthropic => ANTHROPIC.contains(&key),
         _ => false,
     }

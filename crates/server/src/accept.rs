@@ -16,7 +16,7 @@ use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETR
 use http::{Method, Request, Response, StatusCode};
 use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::answer::AnswerBody;
-use switchboard_engine::call::{Call, Door};
+use switchboard_engine::call::{CALL_ID, Call, Door, named_id};
 use switchboard_engine::error::Error;
 use switchboard_engine::online;
 use switchboard_engine::service;
@@ -24,7 +24,7 @@ use switchboard_engine::thinking;
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
-use switchboard_engine::{failpoint, figures};
+use switchboard_engine::{failpoint, figures, release};
 
 use crate::admin::{self, Action, Arrived, Refused};
 use crate::app::{Acceptor, App};
@@ -193,7 +193,7 @@ async fn drawn(
     let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
     failpoint::hit("body_read");
     let (frames, _drawn) = frames.into_parts();
-    let named = figures::named_call(&draft.headers).map(str::to_owned);
+    let named = named_id(&draft.headers).map(str::to_owned);
     let call = match draft.call(frames.into(), &acceptor.app) {
         Ok(call) => call,
         Err(problem) => {
@@ -221,9 +221,9 @@ pub(crate) async fn one(acceptor: &Arc<Acceptor>, caller: &Arc<Caller>, call: Ca
 fn refuse_call(refusal: &Refusal, id: &str) -> Answered {
     let mut refused = refuse(refusal);
     if let Ok(id) = HeaderValue::try_from(id) {
-        refused.headers_mut().insert(figures::CALL_ID, id);
+        refused.headers_mut().insert(CALL_ID, id);
     }
-    refused.headers_mut().insert(figures::VERSION, HeaderValue::from_static(figures::LITELLM));
+    refused.headers_mut().insert(release::VERSION, HeaderValue::from_static(release::LITELLM));
     refused
 }
 
@@ -307,9 +307,9 @@ async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
             let mut refused = refuse(&Refusal { error, dialect: door.dialect, flavor: door.flavor });
             refused.headers_mut().extend(figures::key(&principal, NanoUsd::ZERO));
             if let Ok(id) = id {
-                refused.headers_mut().insert(figures::CALL_ID, id);
+                refused.headers_mut().insert(CALL_ID, id);
             }
-            refused.headers_mut().insert(figures::VERSION, HeaderValue::from_static(figures::LITELLM));
+            refused.headers_mut().insert(release::VERSION, HeaderValue::from_static(release::LITELLM));
             if let Some(value) = waited {
                 refused.headers_mut().insert(WAITED, value);
             }

@@ -12,13 +12,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use switchboard_engine::catalog::{Auth, Catalog, Provider};
-use switchboard_engine::deployment::{Deployment, Spec};
-use switchboard_engine::experiment::{Experiment, Shadow};
+use switchboard_engine::deployment::{CachePoint, Deployment, Pattern, Shadow, Spec, Traits};
+use switchboard_engine::experiment::Experiment;
+use switchboard_engine::guidance::Fallback;
 use switchboard_engine::health::Registry;
-use switchboard_engine::marking::CachePoint;
 use switchboard_engine::route::settings::Settings;
-use switchboard_engine::route::traits::{Pattern, Traits};
-use switchboard_engine::route::{Fallback, Fleet, Names, TryPolicy};
+use switchboard_engine::route::{Fleet, Names, TryPolicy};
 use switchboard_engine::sign::{self, Secret, Signer};
 use switchboard_engine::upstream::Origin;
 use switchboard_engine::wire::Dialect;

@@ -12,7 +12,8 @@ use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::catalog::ModelCard;
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::error::Error;
-use switchboard_engine::route::{Fallback, Fallbacks};
+use switchboard_engine::guidance::Fallback;
+use switchboard_engine::route::Fallbacks;
 use switchboard_engine::wire::problem::{self, Problem};
 
 use crate::app::App;

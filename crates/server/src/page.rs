@@ -11,7 +11,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode, request};
 use serde_json::{Value, json};
 use switchboard_engine::answer::AnswerBody;
-use switchboard_engine::figures;
+use switchboard_engine::release;
 use switchboard_engine::wire::problem::Problem;
 
 use crate::app::{Acceptor, App};
@@ -131,7 +131,7 @@ fn details(app: &App) -> Response<AnswerBody> {
             "cache": null,
             "switchboard_version": env!("CARGO_PKG_VERSION"),
             // Whose API this follows; its clients look for it.
-            "litellm_version": figures::LITELLM,
+            "litellm_version": release::LITELLM,
             "success_callbacks": callbacks,
             "deployments": app.gateway.fleet().deployments().count(),
             "requests_in_flight": app.gateway.in_flight(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use switchboard_engine::call::Call;
 use switchboard_engine::gateway::{Gateway, Worker};
 use switchboard_engine::service::Ground;
-use switchboard_engine::service::repeated::Archive;
+use switchboard_engine::shelf::Archive;
 use switchboard_store::vault::MasterKey;
 use switchboard_store::{RedisArchive, SealedArchive, SqlArchive, Store};
 

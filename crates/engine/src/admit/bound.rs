@@ -26,7 +26,7 @@ use crate::call::{Call, Content, mentions};
 use crate::catalog::price::PriceKey;
 use crate::catalog::{Component, PicoUsd, Prices, Rate, Share};
 use crate::deployment::Deployment;
-use crate::operation::estimate::tokens;
+use crate::estimate::tokens;
 use crate::tariff::Tariff;
 use crate::terms::{NanoUsd, Unit};
 

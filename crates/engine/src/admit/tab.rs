@@ -10,13 +10,12 @@ use switchboard_wire::{Dialect, Operation, prepare};
 use super::bound::{Bound, cap_key};
 use super::journal::{AttemptId, Basis, Ending, Gathered, Intent, Journal, Settlement};
 use crate::book::{Hold, Need, Standing};
-use crate::call::{Call, Content};
+use crate::call::{Call, Content, OWN_FORM};
 use crate::catalog::Component;
 use crate::clock::Micros;
 use crate::deployment::Deployment;
 use crate::error::{Error, Origin, Retry};
-use crate::operation::estimate::is_ready;
-use crate::passing::OWN_FORM;
+use crate::estimate::is_ready;
 use crate::tariff::{Tariff, Tariffs};
 use crate::terms::{NanoUsd, Refusal, Unit, Why};
 

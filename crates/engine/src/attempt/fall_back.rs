@@ -9,9 +9,9 @@ use crate::asked::Asked;
 use crate::call::Call;
 use crate::clock;
 use crate::error::Error;
+use crate::guidance::Fallback;
 use crate::meter::Meter;
-use crate::own;
-use crate::route::{Fallback, Fallbacks, Fleet, Plan, Reason};
+use crate::route::{Fallbacks, Fleet, Plan, Reason};
 
 use super::Attempts;
 use super::journey::Journey;
@@ -74,7 +74,7 @@ pub(crate) async fn planned(fleet: &ArcSwap<Fleet>, call: &Call, fallback: &Fall
         let counted = crate::operation::tokens(call).await;
         plan = fleet.load().plan_fallback_counted(call, fallback, counted).ok()?;
     }
-    own::arrange(&mut plan, call);
+    plan.bring(call);
     Some(plan)
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::error::{Error, Origin, Retry};
-use crate::health::{Failure, Refusal, Ticket};
+use crate::health::{ByClass, Failure, Refusal, Ticket};
 use crate::own;
 use crate::route::{Plan, Target};
 
@@ -262,7 +262,7 @@ impl Journey {
     /// that are known to be answering others.
     fn next_round(&mut self, attempts: &Attempts<'_>, plan: &Plan, now: Instant) -> Option<Turn> {
         let last = self.last.as_ref()?;
-        if self.repeats.is_some() && !step::is_repeated(last.failure) && !self.insists {
+        if self.repeats.is_some() && !last.failure.is_repeated() && !self.insists {
             return None;
         }
         let mut order: Vec<(u32, Duration, usize)> = Vec::new();
@@ -404,8 +404,8 @@ impl Journey {
         if attempts.asked.retries == Some(0) {
             return None;
         }
-        let named = |policy: &super::ByClass| policy.get(error.failure);
-        let mut of_plan = super::ByClass::default();
+        let named = |policy: &ByClass| policy.get(error.failure);
+        let mut of_plan = ByClass::default();
         for (stem, number) in &plan.policy.retry_policy {
             of_plan.set(stem, *number);
         }

@@ -6,7 +6,6 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`settings`] | how the operator wants calls to be tried |
 //! | [`fall_back`] | the groups to go to when one has failed |
 //! | [`journey`] | how far one call has come, and where it goes next |
 //! | [`depth`] | how deep in the orders of its group it is, and at whose account it began |
@@ -28,7 +27,6 @@ mod mock;
 mod race;
 mod rest;
 mod resume;
-pub mod settings;
 mod step;
 
 use std::sync::Arc;
@@ -42,26 +40,26 @@ use switchboard_wire::prepare::{Prepared, Source};
 use switchboard_wire::{Dialect, Operation};
 use tokio::time::Instant;
 
+use crate::settings::{Hedging, Settings};
 pub use budget::Budget;
-pub use settings::{ByClass, Cooldown, Hedging, Settings};
 
 use crate::admit::{Admission, Tab};
 use crate::answer::{Answer, StreamBody};
 use crate::asked::Asked;
-use crate::call::Call;
+use crate::call::{CALL_ID, Call};
 use crate::clock;
 use crate::deployment::{Deployment, JSON, Reach};
 use crate::dispatch::{Dispatch, add};
 use crate::error::Error;
 use crate::exchange::{Exchange, Made};
-use crate::figures::CALL_ID;
 use crate::health::Failure;
 use crate::media::Brought;
 use crate::meter::Meter;
-use crate::openrouter::{Account, compression, untaken};
+use crate::openrouter::Account;
 use crate::operation;
 use crate::own;
 use crate::patience;
+use crate::plugins::{compression, untaken};
 use crate::queue::Place;
 use crate::repair;
 use crate::route::{Fleet, Plan, Target};

@@ -18,7 +18,6 @@ use crate::error::Error;
 use crate::exchange::Made;
 use crate::health::Ticket;
 use crate::meter::{Meter, Race};
-use crate::own;
 use crate::purity;
 use crate::route::{Plan, Target};
 
@@ -173,7 +172,7 @@ fn spare(attempts: &Attempts<'_>, plan: &Plan, journey: &mut Journey, at: usize)
     let now = clock::now();
     let groups = plan.fallbacks.general.iter().filter_map(|fallback| attempts.fleet.load().plan_fallback(attempts.call, fallback).ok());
     for mut group in groups {
-        own::arrange(&mut group, attempts.call);
+        group.bring(attempts.call);
         for target in group.targets {
             if let Ok(ticket) = target.deployment.health.begin(now) {
                 return Some(Spare { target: Box::new(target), at: None, ticket, retrying: Some(retrying) });

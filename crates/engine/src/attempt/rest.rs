@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::health::Failure;
-
-use super::settings::{Cooldown, Settings};
+use crate::settings::{Cooldown, Settings};
 
 /// The longest rest that a provider's hint may bring about.
 const LONGEST: Duration = Duration::from_secs(3600);

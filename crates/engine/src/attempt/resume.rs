@@ -18,7 +18,6 @@ use crate::error::Error;
 use crate::exchange::framing_of;
 use crate::health::Failure;
 use crate::judge::fault;
-use crate::own;
 use crate::route::{Plan, Target};
 
 /// How many targets are asked for the rest of one text.
@@ -79,7 +78,7 @@ fn beyond(attempts: &Attempts<'_>, plan: &Plan) -> Vec<Target> {
     }
     let groups = plan.fallbacks.general.iter().filter_map(|fallback| attempts.fleet.load().plan_fallback(attempts.call, fallback).ok());
     let targets = groups.flat_map(|mut group| {
-        own::arrange(&mut group, attempts.call);
+        group.bring(attempts.call);
         group.targets
     });
     targets.take(TARGETS).collect()

@@ -56,32 +56,6 @@ pub(super) fn after(error: &Error) -> Step {
     }
 }
 
-/// Whether LiteLLM's `num_retries` repeats such a failure.
-pub(super) fn is_repeated(failure: Failure) -> bool {
-    match failure {
-        Failure::RateLimited
-        | Failure::Overloaded
-        | Failure::Server
-        | Failure::Transient
-        | Failure::Unreachable
-        | Failure::Timeout
-        | Failure::Hurried
-        | Failure::Truncated
-        | Failure::Protocol
-        | Failure::Empty
-        // Where there are others.
-        | Failure::Credential
-        | Failure::Denied
-        | Failure::Quota
-        | Failure::Tls
-        | Failure::Redirect
-        | Failure::TooLarge
-        | Failure::Unsupported
-        | Failure::ModelNotFound => true,
-        Failure::Request | Failure::ContextWindow | Failure::ContentPolicy | Failure::Own => false,
-    }
-}
-
 /// Which fallbacks are meant for that failure.
 pub(super) fn class(failure: Failure) -> Class {
     match failure {

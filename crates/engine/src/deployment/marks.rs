@@ -3,7 +3,7 @@
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Spec;
-use crate::figures;
+use crate::release;
 
 /// The headers that say where an answer came from; a name that no header can hold is left out. `address` is where the provider is
 /// unless the operator says.
@@ -19,7 +19,7 @@ pub(super) fn marks(spec: &Spec, address: Option<String>) -> HeaderMap {
         ("x-switchboard-provider", Some(&spec.provider)),
     ];
     let fit = named.into_iter().filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(value?).ok()?)));
-    fit.chain(std::iter::once((figures::VERSION, HeaderValue::from_static(figures::LITELLM)))).collect()
+    fit.chain(std::iter::once((release::VERSION, HeaderValue::from_static(release::LITELLM)))).collect()
 }
 
 /// A URL as it may be told: a user, a password and a query may be credentials.

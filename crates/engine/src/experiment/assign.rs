@@ -6,8 +6,7 @@
 use ring::digest::{SHA256, digest};
 
 use super::{Experiment, Running};
-use crate::call::Call;
-use crate::route::conversation;
+use crate::call::{Call, conversation};
 
 /// What keeps a caller with its arm.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,9 +17,10 @@ mod tests;
 
 use std::sync::Arc;
 
+use crate::deployment::Shadow;
 pub use assign::{Draw, Sticky};
 pub use posterior::{Estimate, Tally};
-pub use shadow::{Job, Mirror, Shadow, Spoken};
+pub use shadow::{Job, Mirror, Spoken};
 pub use shift::{Goal, Policy, Verdict};
 
 /// A name that stands for several models, to find out which does best.

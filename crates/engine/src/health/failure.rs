@@ -50,6 +50,32 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether LiteLLM's `num_retries` repeats such a failure.
+    pub fn is_repeated(self) -> bool {
+        match self {
+            Failure::RateLimited
+            | Failure::Overloaded
+            | Failure::Server
+            | Failure::Transient
+            | Failure::Unreachable
+            | Failure::Timeout
+            | Failure::Hurried
+            | Failure::Truncated
+            | Failure::Protocol
+            | Failure::Empty
+            // Where there are others.
+            | Failure::Credential
+            | Failure::Denied
+            | Failure::Quota
+            | Failure::Tls
+            | Failure::Redirect
+            | Failure::TooLarge
+            | Failure::Unsupported
+            | Failure::ModelNotFound => true,
+            Failure::Request | Failure::ContextWindow | Failure::ContentPolicy | Failure::Own => false,
+        }
+    }
+
     /// Every kind.
     pub const ALL: [Failure; 22] = [
         Failure::RateLimited,

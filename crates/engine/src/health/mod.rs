@@ -16,6 +16,7 @@
 //! | [`slate`] | what choosing reads, without a lock |
 
 pub mod breaker;
+mod by_class;
 pub mod credential;
 pub mod failure;
 pub mod latency;
@@ -32,6 +33,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use breaker::{Refusal, Why};
+pub use by_class::ByClass;
 pub use credential::Shared;
 pub use failure::Failure;
 pub use latency::{Latencies, Means, Peak, Recent};

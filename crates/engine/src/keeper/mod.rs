@@ -9,6 +9,7 @@ mod azure;
 mod gcp;
 mod hashicorp;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ pub use azure::KeyVault;
 pub use gcp::SecretManager;
 pub use hashicorp::{Engine, HashiCorp, Login, Settings};
 
-use crate::sign::{Secret, SignError};
+use crate::sign::{Secret, SignError, Source};
 use crate::upstream::{Caps, DialError, Origin, Timeouts, Transport, Upstream, UpstreamRequest};
 
 /// A keeper's answer is at most this long.
@@ -200,6 +201,12 @@ impl Reference {
             Self::Kept(keeper, name) => keeper.read(upstream, name).await?,
         };
         secret.ok_or(KeeperError::Absent)
+    }
+}
+
+impl Source for Reference {
+    fn read<'a>(&'a self, upstream: &'a Upstream) -> Pin<Box<dyn Future<Output = Result<Secret, String>> + Send + 'a>> {
+        Box::pin(async { Reference::read(self, upstream).await.map_err(|error| error.to_string()) })
     }
 }
 

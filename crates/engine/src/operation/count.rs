@@ -7,10 +7,11 @@ use switchboard_wire::prepare::{self, Source};
 use switchboard_wire::problem::{Kind, Problem};
 use switchboard_wire::{Dialect, count};
 
-use super::{ESTIMATED, Product, Step, estimate};
+use super::{ESTIMATED, Product, Step};
 use crate::control;
 use crate::deployment::Reach;
 use crate::error::Error;
+use crate::estimate;
 use crate::health::Failure;
 use crate::meter::Meter;
 

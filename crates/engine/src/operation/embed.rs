@@ -10,7 +10,8 @@ use switchboard_wire::problem::{Fault, Kind, Problem};
 use switchboard_wire::rename;
 use switchboard_wire::reply::Usage;
 
-use super::{ESTIMATED, Product, Step, abreast, spoken, untaken};
+use super::{ESTIMATED, Product, Step, spoken, untaken};
+use crate::abreast;
 use crate::control;
 use crate::deployment::Reach;
 use crate::error::Error;

@@ -16,7 +16,7 @@ use switchboard_wire::usage::StreamedUsage;
 use crate::admit::{Tab, cap_key};
 use crate::answer::{AnswerBody, StreamBody};
 use crate::answer_id;
-use crate::call::{Call, Content};
+use crate::call::{Call, Content, OWN_FORM};
 use crate::control;
 use crate::deployment::Deployment;
 use crate::error::Error;
@@ -24,7 +24,7 @@ use crate::exchange::framing_of;
 use crate::figures;
 use crate::meter::{Meter, is_untold};
 use crate::operation;
-use crate::passing::{OWN_FORM, took};
+use crate::passing::took;
 use crate::upstream::UpstreamBody;
 use crate::worker::Worker;
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::call::Call;
 use crate::error::Error;
+use crate::guidance::Fallback;
 use crate::principal::Principal;
 use crate::route::availability;
 use crate::route::fleet::{Fleet, Names};
-use crate::route::plan::{Fallback, Fallbacks, Plan};
+use crate::route::plan::{Fallbacks, Plan};
 use crate::route::planner::{Moment, Request};
 use crate::route::wishes::Wishes;
 

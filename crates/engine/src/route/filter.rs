@@ -2,18 +2,17 @@
 
 use jiff::Timestamp;
 
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, Traits};
+use crate::guidance::{DataCollection, MaxPrice, Provider, Rule};
 use crate::route::ask::Ask;
 use crate::route::candidate::Candidate;
-use crate::route::hooks::{Hooks, Rule};
+use crate::route::hooks::Hooks;
 use crate::route::name::Variant;
 use crate::route::plan::Exclusion;
 use crate::route::reason::Reason;
 use crate::route::settings::{Settings, TagRule};
+use crate::route::support;
 use crate::route::tags::Tags;
-use crate::route::traits::Traits;
-use crate::route::wishes::{DataCollection, MaxPrice, Provider};
-use crate::route::{region, support};
 
 /// What candidates are held against.
 pub(super) struct Filter<'a, 'b> {
@@ -140,7 +139,7 @@ impl Filter<'_, '_> {
             self.hold_model(deployment, provider, &mut say);
         }
         for wanted in [wishes.region.as_deref(), guidance.and_then(|guidance| guidance.region.as_deref())].into_iter().flatten() {
-            say(facts.region.as_deref().is_some_and(|place| region::is_in(place, wanted)), Reason::Region);
+            say(facts.is_in(wanted), Reason::Region);
         }
         for rule in guidance.into_iter().flat_map(|guidance| &guidance.rules) {
             hold_rule(deployment, rule, &mut say);

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::deployment::Deployment;
+use crate::guidance::Fallback;
 use crate::route::affinity::Memory;
 use crate::route::hooks::Hooks;
 use crate::route::name::{self, Variant};
-use crate::route::plan::{Fallback, Fallbacks, TryPolicy};
+use crate::route::plan::{Fallbacks, TryPolicy};
 use crate::route::settings::Settings;
 use crate::route::virtual_model::VirtualModel;
 

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName};
 
 use crate::catalog::PicoUsd;
 use crate::deployment::Deployment;
+use crate::guidance::Fallback;
 use crate::own::OwnKey;
 use crate::route::affinity::Bond;
 use crate::route::hooks::Advice;
@@ -127,15 +128,6 @@ pub struct Fallbacks {
     pub max: usize,
 }
 
-/// One group to fall back to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fallback {
-    /// The group's name, or an alias or a pattern's match.
-    pub model: String,
-    /// Body fields that differ there: (name, JSON text).
-    pub params: Vec<(String, String)>,
-}
-
 /// How targets are tried. What is `None` is not configured, and the loop's own rule holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TryPolicy {
@@ -186,13 +178,6 @@ impl Overrides {
             headers.remove(name);
         }
         headers.extend(self.set_headers.clone());
-    }
-}
-
-impl Fallback {
-    /// A fallback that changes nothing but the model.
-    pub fn to(model: impl Into<String>) -> Self {
-        Self { model: model.into(), params: Vec::new() }
     }
 }
 

@@ -6,26 +6,24 @@ use std::time::Instant;
 use fastrand::Rng;
 use switchboard_wire::dialect::Flavor;
 
-use crate::call::Call;
+use crate::call::{Call, conversation};
 use crate::deployment::Deployment;
 use crate::error::Error;
+use crate::guidance::{By, Fallback, Preferred, Strategy};
 use crate::health::Window;
 use crate::principal::Principal;
 use crate::route::affinity::{self, Bond, When};
 use crate::route::ask::Ask;
-use crate::route::availability;
 use crate::route::candidate::Candidate;
-use crate::route::conversation;
 use crate::route::filter::Filter;
 use crate::route::fleet::{Fleet, Found};
 use crate::route::hooks::{Advice, Question};
 use crate::route::name::Variant;
-use crate::route::order::{self, Args, Strategy};
-use crate::route::plan::{Exclusion, Fallback, Overrides, Plan, Target};
+use crate::route::order::Args;
+use crate::route::plan::{Exclusion, Overrides, Plan, Target};
 use crate::route::reason::Reason;
-use crate::route::support;
-use crate::route::wishes::{By, Preferred, Wishes};
-use crate::route::{virtual_model::Rule, virtual_order};
+use crate::route::wishes::Wishes;
+use crate::route::{availability, order, support, virtual_model::Rule, virtual_order};
 
 /// How long a conversation stays where its prompt is cached, after its last answer.
 const CACHED: std::time::Duration = std::time::Duration::from_secs(600);

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::route::order::{Args, Strategy};
+use crate::guidance::Strategy;
+use crate::route::order::Args;
 
 /// How deployments are chosen.
 #[derive(Clone, Debug, PartialEq)]

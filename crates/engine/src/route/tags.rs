@@ -4,8 +4,8 @@ use serde::Deserialize;
 use switchboard_wire::control::is_steering;
 
 use crate::call::{Call, Content};
+use crate::deployment::{Pattern, Traits};
 use crate::route::settings::TagRule;
-use crate::route::traits::{Pattern, Traits};
 
 /// The header that carries tags, separated by commas.
 const HEADER: &str = "x-litellm-tags";

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::classify::Tier;
+use crate::classify::{Oracle, Tier};
 use crate::route::plan::{Overrides, Sla};
-use crate::smart::Oracle;
 
 /// A name that stands for several models.
 #[derive(Clone, Debug, PartialEq)]

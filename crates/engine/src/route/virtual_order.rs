@@ -3,11 +3,13 @@
 use fastrand::Rng;
 
 use crate::call::{Call, Content};
+use crate::guidance::Strategy;
 use crate::route::affinity::{Bond, When};
 use crate::route::ask::Ask;
 use crate::route::candidate::Candidate;
 use crate::route::fleet::Fleet;
-use crate::route::order::{self, Args, Strategy};
+use crate::route::order;
+use crate::route::order::Args;
 use crate::route::planner::Considered;
 use crate::route::virtual_model::{Identifier, Rule, VirtualModel, VirtualTarget};
 

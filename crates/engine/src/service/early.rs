@@ -16,10 +16,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::Pending;
 use crate::answer::{Answer, AnswerBody, BrokenOff, Source};
-use crate::call::{Call, Door};
+use crate::call::{CALL_ID, Call, Door};
 use crate::error::Error;
 use crate::exchange::stream_headers;
-use crate::figures::CALL_ID;
 
 /// The longest silence of a stream that has begun to wait.
 const PAUSE: Duration = Duration::from_secs(15);

@@ -2,27 +2,25 @@
 //!
 //! The key is the caller's own name for one request. Who sends it again while the request is under way waits for it; who sends it with
 //! another request is refused. Only whole, good answers are kept, a stream as it was sent; what failed, broke off or was left by its
-//! client is forgotten, so that the next one is taken to a provider. What is kept is bounded in bytes and time, and lies in memory;
-//! where there is an [`Archive`], also there, for other gateways and the next start.
+//! client is forgotten, so that the next one is taken to a provider. [`shelf`](crate::shelf) is where they lie.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use switchboard_wire::problem::{Kind, Problem};
 use tokio::sync::watch;
 
-use super::digest::{self, Digest};
-use super::{Ground, Pending};
+use super::Ground;
 use crate::answer::{Answer, AnswerBody, BrokenOff, Source};
-use crate::book::port::Later;
-use crate::call::Call;
+use crate::board::Pending;
+use crate::call::{Call, digest};
 use crate::clock;
 use crate::error::{Error, Origin, Retry};
+use crate::shelf::{Claim, Found, Packed, Slot};
 
 /// Longer keys are refused.
 const LONGEST_KEY: usize = 255;
@@ -38,179 +36,6 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(super) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");
-
-/// A caller's request, by its own name for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot {
-    /// The caller and its name for the request.
-    pub name: Digest,
-    /// The request.
-    pub request: Digest,
-}
-
-/// What an archive has of a slot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// Nothing: it is the asking gateway's now.
-    Taken,
-    /// Another gateway has it under way.
-    Running,
-    /// That name stands for another request.
-    Other,
-    /// The answer.
-    Kept(Bytes),
-}
-
-/// Where answers are kept beside this gateway's memory.
-pub trait Archive: Send + Sync {
-    /// Looks for the slot, and takes it for so long where there is nothing.
-    fn claim(&self, slot: Slot, time: Duration) -> Later<'_, Result<Claim, String>>;
-
-    /// Keeps the answer of a slot that was taken. Does not block.
-    fn keep(&self, slot: Slot, answer: Bytes, time: Duration);
-
-    /// Lets go of a slot that was taken. Does not block.
-    fn release(&self, slot: Slot);
-}
-
-/// What is kept here.
-#[derive(Default)]
-pub(crate) struct Shelf(Mutex<Kept>);
-
-#[derive(Default)]
-struct Kept {
-    entries: HashMap<Digest, Entry>,
-    /// The kept ones, the oldest first, and when each was put there.
-    order: VecDeque<(Digest, Instant)>,
-    bytes: u64,
-}
-
-struct Entry {
-    request: Digest,
-    held: Held,
-}
-
-enum Held {
-    /// Under way; whoever waits is told when it no longer is.
-    Running(watch::Receiver<()>),
-    Answer(Arc<Packed>, Instant),
-}
-
-/// An answer as it is kept.
-struct Packed {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-/// What the shelf says to a call.
-enum Found {
-    /// It is the first of its name.
-    First(watch::Sender<()>),
-    Running(watch::Receiver<()>),
-    Other,
-    Answer(Arc<Packed>),
-}
-
-impl Shelf {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn find(&self, slot: Slot, now: Instant) -> Found {
-        let mut kept = self.kept();
-        kept.forget_old(now);
-        match kept.entries.get(&slot.name) {
-            Some(entry) if entry.request != slot.request => Found::Other,
-            Some(Entry { held: Held::Answer(answer, _), .. }) => Found::Answer(answer.clone()),
-            Some(Entry { held: Held::Running(ends), .. }) => Found::Running(ends.clone()),
-            None => {
-                let (end, ends) = watch::channel(());
-                kept.entries.insert(slot.name, Entry { request: slot.request, held: Held::Running(ends) });
-                Found::First(end)
-            }
-        }
-    }
-
-    fn keep(&self, slot: Slot, answer: Arc<Packed>, (until, most): (Instant, u64)) {
-        let mut kept = self.kept();
-        kept.bytes += answer.size();
-        kept.entries.insert(slot.name, Entry { request: slot.request, held: Held::Answer(answer, until) });
-        kept.order.push_back((slot.name, until));
-        while kept.bytes > most && kept.forget_first() {}
-    }
-
-    /// Forgets that it is under way.
-    fn release(&self, slot: Slot) {
-        let mut kept = self.kept();
-        if kept.entries.get(&slot.name).is_some_and(|entry| matches!(entry.held, Held::Running(_))) {
-            kept.entries.remove(&slot.name);
-        }
-    }
-}
-
-impl Kept {
-    fn forget_old(&mut self, now: Instant) {
-        while self.order.front().is_some_and(|(_, until)| *until <= now) {
-            self.forget_first();
-        }
-    }
-
-    fn forget_first(&mut self) -> bool {
-        let Some((name, until)) = self.order.pop_front() else { return false };
-        let is_it = |entry: &Entry| matches!(entry.held, Held::Answer(_, at) if at == until);
-        if self.entries.get(&name).is_some_and(is_it)
-            && let Some(Entry { held: Held::Answer(answer, _), .. }) = self.entries.remove(&name)
-        {
-            self.bytes = self.bytes.saturating_sub(answer.size());
-        }
-        true
-    }
-}
-
-impl Packed {
-    fn size(&self) -> u64 {
-        let headers: usize = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        (self.body.len() + headers) as u64
-    }
-
-    /// As bytes: the status, the headers line by line, an empty line, the body.
-    fn write(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(self.body.len() + 512);
-        out.put_slice(self.status.as_str().as_bytes());
-        out.put_u8(b'\n');
-        for (name, value) in &self.headers {
-            out.put_slice(name.as_str().as_bytes());
-            out.put_u8(b':');
-            out.put_slice(value.as_bytes());
-            out.put_u8(b'\n');
-        }
-        out.put_u8(b'\n');
-        out.put_slice(&self.body);
-        out.freeze()
-    }
-
-    fn read(bytes: &Bytes) -> Option<Self> {
-        let mut at = 0;
-        let mut line = || {
-            let end = at + memchr::memchr(b'\n', &bytes[at..])?;
-            let line = &bytes[at..end];
-            at = end + 1;
-            Some(line)
-        };
-        let status = StatusCode::from_bytes(line()?).ok()?;
-        let mut headers = HeaderMap::new();
-        loop {
-            let line = line()?;
-            if line.is_empty() {
-                break;
-            }
-            let colon = memchr::memchr(b':', line)?;
-            headers.append(HeaderName::from_bytes(&line[..colon]).ok()?, HeaderValue::from_bytes(&line[colon + 1..]).ok()?);
-        }
-        Some(Self { status, headers, body: bytes.slice(at..) })
-    }
-}
 
 /// The slot that the call names; an error where its name is none.
 fn slot(call: &Call) -> Result<Option<Slot>, Error> {
@@ -399,6 +224,3 @@ fn running() -> Error {
     let problem = Problem { status: Some(StatusCode::CONFLICT), retry_after: Some(Duration::from_secs(1)), ..problem };
     Error::new(problem, Origin::Caller, Retry::Never)
 }
-
-#[cfg(test)]
-mod tests;

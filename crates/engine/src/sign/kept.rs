@@ -1,12 +1,12 @@
 //! An API key that is kept elsewhere, and read again when the provider refuses it.
 
+use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::{Clock, Secret, SignError, secret_value};
-use crate::keeper::Reference;
 use crate::upstream::Upstream;
 
 /// Between two readings at least this much time passes, however often the provider refuses.
@@ -21,10 +21,16 @@ pub enum Shape {
     Header(HeaderName),
 }
 
+/// Where a key is kept: it is read there as often as it is asked for.
+pub trait Source: Send + Sync {
+    /// The key as it is there now, or why it cannot be read.
+    fn read<'a>(&'a self, upstream: &'a Upstream) -> Pin<Box<dyn Future<Output = Result<Secret, String>> + Send + 'a>>;
+}
+
 /// The key, and where it is read from.
 pub struct Kept {
     shape: Shape,
-    reference: Reference,
+    source: Box<dyn Source>,
     clock: Clock,
     state: Mutex<State>,
     /// Held by the one who reads; the others go on with the key at hand.
@@ -39,17 +45,16 @@ struct State {
 
 impl Kept {
     /// A key that was read from there.
-    pub fn new(shape: Shape, secret: Secret, reference: Reference, clock: Clock) -> Self {
+    pub fn new(shape: Shape, secret: Secret, source: impl Source + 'static, clock: Clock) -> Self {
         let state = State { secret, refused: false, read_at: None };
-        Self { shape, reference, clock, state: Mutex::new(state), gate: tokio::sync::Mutex::new(()) }
+        Self { shape, source: Box::new(source), clock, state: Mutex::new(state), gate: tokio::sync::Mutex::new(()) }
     }
 
     pub(crate) async fn headers(&self, upstream: &Upstream) -> Result<Vec<(HeaderName, HeaderValue)>, SignError> {
         if self.is_due()
             && let Ok(_gate) = self.gate.try_lock()
         {
-            // Boxed, since a keeper signs its own requests too.
-            let read = Box::pin(self.reference.read(upstream)).await;
+            let read = self.source.read(upstream).await;
             let mut state = self.state();
             state.read_at = Some((self.clock)());
             state.refused = false;

@@ -30,7 +30,7 @@ use http::uri::PathAndQuery;
 
 pub(crate) use cached::{Cached, Expiring};
 pub(crate) use encode::{percent, unpercent};
-pub use kept::{Kept, Shape};
+pub use kept::{Kept, Shape, Source};
 pub use kind::{Kind, UnknownKind};
 pub use secret::Secret;
 pub use time::rfc3339;

@@ -6,15 +6,13 @@ use serde::Deserialize;
 use switchboard_wire::problem::{Kind, Problem};
 
 use super::history::Passages;
-use super::oracle::{Oracle, Toward};
 use super::pool::{Ceiling, Member, Pool};
 use super::reading::Reader;
 use super::seats::Seats;
-use crate::call::{Call, Content};
-use crate::classify::{Classifier, Tier};
+use crate::call::{Call, Content, conversation};
+use crate::classify::{Classifier, Oracle, Tier, Toward};
 use crate::error::Error;
 use crate::pattern::matches;
-use crate::route::conversation;
 
 /// A model of a tier, and what is different for requests that go there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 use switchboard_engine::answer::AnswerBody;
-use switchboard_engine::call::{Call, Content};
-use switchboard_engine::figures;
+use switchboard_engine::call::conversation::session_said;
+use switchboard_engine::call::{CALL_ID, Call, Content};
 use switchboard_engine::forwarding;
 use switchboard_engine::own::{OwnKey, OwnKeys};
 use switchboard_engine::principal::Principal;
-use switchboard_engine::route::session_said;
 use switchboard_engine::sign::Secret;
 use switchboard_engine::wire::Dialect;
 use switchboard_engine::wire::outline::Edits;
@@ -108,7 +107,7 @@ pub(super) fn too_long(body: &AnswerBody, manners: &Manners) -> Option<Refused> 
 
 /// An error that says which call it was.
 pub(super) fn naming_call(mut refused: Answered) -> Answered {
-    let id = refused.headers().get(figures::CALL_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let id = refused.headers().get(CALL_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
     let is_json = refused.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
     if let (Some(id), true, AnswerBody::Whole(Some(body))) = (id, is_json, refused.body_mut())
         && let Ok(mut told) = serde_json::from_slice::<Value>(body)

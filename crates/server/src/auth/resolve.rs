@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use switchboard_engine::admit::Level;
+use switchboard_engine::guidance::RouterOverride;
 use switchboard_engine::pattern::entry;
 use switchboard_engine::principal::Principal;
-use switchboard_engine::route::overrides::RouterOverride;
 use switchboard_store::object::{
     AccessGroup, Budget, CreditAccount, FormerKey, GroupBudget, Json, Key, Organization, Project, Role, Team, TeamMember, User,
 };

@@ -8,10 +8,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use switchboard_engine::admit::{self, Book, Level, Scope, ScopeId, Terms, Window};
+use switchboard_engine::guidance::{Guidance, Provider, Rule};
 use switchboard_engine::own::{OwnKey, OwnKeys};
 use switchboard_engine::principal::Principal;
-use switchboard_engine::route::hooks::{Guidance, Rule};
-use switchboard_engine::route::wishes::Provider;
 use switchboard_engine::sign::Secret;
 use switchboard_store::object::{GuardedKey, GuardedMember, Guardrail, Key, ProviderKey, Workspace};
 use switchboard_store::vault::Cell;
@@ -184,7 +183,7 @@ fn own(key: ProviderKey, opened: &HashMap<String, Secret>) -> Option<OwnKey> {
     Some(OwnKey { id: key.id, provider: key.provider, secret, is_fallback: key.is_fallback, models: key.allowed_models, is_token: false })
 }
 
-fn sort(named: Option<&str>) -> Option<switchboard_engine::route::wishes::Sort> {
+fn sort(named: Option<&str>) -> Option<switchboard_engine::guidance::Sort> {
     serde_json::from_value(serde_json::Value::from(named?)).ok()
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use switchboard_engine::attempt::Cooldown;
+use switchboard_engine::settings::Cooldown;
 
 use super::resolved::{Config, Deployment, Fallback};
 

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use switchboard_engine::attempt::{ByClass, Cooldown, Hedging, Settings};
 use switchboard_engine::egress::Policy;
-use switchboard_engine::health::Failure;
+use switchboard_engine::health::{ByClass, Failure};
 use switchboard_engine::media::Media;
-use switchboard_engine::service;
+use switchboard_engine::settings::{Cooldown, Hedging, Service, Settings};
 
 use crate::config::Config;
 use crate::config::resolved::{Counts, Deployment, Recovery};
@@ -37,7 +36,7 @@ pub fn of(config: &Config) -> Settings {
         told_cost: config.litellm.told_cost,
         silence: own.stream_silence_timeout,
         queue: config.switchboard.queue.with(router),
-        service: service::Settings {
+        service: Service {
             coalesce: own.coalesce_requests,
             idempotency_ttl: own.idempotency_ttl,
             idempotency_bytes: own.idempotency_max_bytes,

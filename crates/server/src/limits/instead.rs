@@ -7,7 +7,7 @@ use switchboard_engine::admit::{Level, Why};
 use switchboard_engine::answer::Answer;
 use switchboard_engine::call::Call;
 use switchboard_engine::error::Error;
-use switchboard_engine::route::Fallback;
+use switchboard_engine::guidance::Fallback;
 use switchboard_engine::wire::outline::Edits;
 
 use crate::app::Acceptor;

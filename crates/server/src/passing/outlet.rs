@@ -23,10 +23,9 @@ use http::uri::PathAndQuery;
 use http::{Method, Uri};
 use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::catalog::{Catalog, ModelCard, Outlet, Provider, StreamUsage};
-use switchboard_engine::deployment::{Deployment, Spec};
+use switchboard_engine::deployment::{Deployment, Spec, Traits};
 use switchboard_engine::hops;
 use switchboard_engine::passing::Passing;
-use switchboard_engine::route::traits::Traits;
 use switchboard_engine::upstream::{Caps, Origin, Timeouts, Transport, UpstreamRequest};
 use switchboard_engine::wire::problem::{Kind, Problem};
 

@@ -1,5 +1,6 @@
 //! The sentences of `docs/ARCHITECTURE.md` that a machine can check.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Files that may be longer than 500 lines: tables, each with its reason.
@@ -131,6 +132,48 @@ fn crates_point_downwards_only() {
     assert!(!manifest("wire").contains("switchboard-engine"));
     assert!(!manifest("engine").contains("switchboard-server"));
     assert!(!manifest("server").contains("switchboard-wire"), "the server sees wire through the engine");
+}
+
+/// The modules of a crate, each with those of them that it names.
+fn modules(name: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let folder = root().join("crates").join(name).join("src");
+    let mut modules: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, text) in sources(&folder).into_iter().filter(|(path, _)| !is_test(path)) {
+        let below = path.strip_prefix(&folder).expect("a path below");
+        let module = below.iter().next().and_then(|first| first.to_str()).expect("a name").trim_end_matches(".rs").to_owned();
+        let declared = text.replace("#[cfg(test)]\nmod tests;", "");
+        let told: Vec<&str> = code(&declared).lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let told = told.join("\n");
+        let named = told.split("crate::").skip(1).flat_map(|path| match path.strip_prefix('{') {
+            Some(list) => list.split('}').next().unwrap_or_default().split(',').map(str::trim).collect(),
+            None => vec![path],
+        });
+        let names = named.map(|path| path.split(|next: char| next != '_' && !next.is_ascii_alphanumeric()).next().unwrap_or_default());
+        modules.entry(module).or_default().extend(names.map(str::to_owned));
+    }
+    // The root says what there is, and what of it others see.
+    modules.remove("lib");
+    let known: BTreeSet<String> = modules.keys().cloned().collect();
+    for (module, named) in &mut modules {
+        named.retain(|name| known.contains(name) && name != module);
+    }
+    modules
+}
+
+#[test]
+fn modules_point_downwards_only() {
+    for name in ["wire", "engine"] {
+        let mut left = modules(name);
+        assert!(left.len() > 10, "{name} has modules");
+        // What names nobody who is left stands lowest, and is taken away from below.
+        while let Some(lowest) = left.iter().find(|(_, named)| named.is_empty()).map(|(module, _)| module.clone()) {
+            left.remove(&lowest);
+            for named in left.values_mut() {
+                named.remove(&lowest);
+            }
+        }
+        assert!(left.is_empty(), "modules of {name} name each other in a circle, or stand on one: {left:#?}");
+    }
 }
 
 #[test]

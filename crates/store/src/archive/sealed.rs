@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use switchboard_engine::admit::port::Later;
-use switchboard_engine::service::repeated::{Archive, Claim, Slot};
+use switchboard_engine::shelf::{Archive, Claim, Slot};
 
 use crate::vault::{MasterKey, Sealer, VaultError};
 

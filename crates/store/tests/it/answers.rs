@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use switchboard_engine::service::repeated::{Archive, Claim, Slot};
+use switchboard_engine::shelf::{Archive, Claim, Slot};
 use switchboard_store::{RedisArchive, SqlArchive};
 
 use crate::stores;

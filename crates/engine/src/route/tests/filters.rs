@@ -1,7 +1,7 @@
 //! What leaves a deployment out, and what the caller is told.
 
 use super::*;
-use crate::route::hooks::Guidance;
+use crate::guidance::Guidance;
 use crate::route::settings::{Settings, TagRule};
 
 /// Two deployments: a plain one of which little is known, and one of which everything is.

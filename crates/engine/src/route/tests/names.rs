@@ -1,7 +1,7 @@
 //! What names stand for.
 
 use super::*;
-use crate::route::plan::Fallback;
+use crate::guidance::Fallback;
 
 fn group(id: &str, name: &str) -> Deployment {
     deployment(id, |spec| spec.group = name.to_owned())

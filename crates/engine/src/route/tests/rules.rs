@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::own::{self, OwnKey, OwnKeys};
-use crate::route::hooks::{Guidance, Rule};
+use crate::guidance::{Guidance, Rule};
+use crate::own::{OwnKey, OwnKeys};
 use crate::sign::Secret;
 
 fn under(rules: Vec<Rule>, fields: &str) -> Call {
@@ -68,7 +68,7 @@ fn a_callers_own_key_comes_first_and_one_to_fall_back_to_last() {
         call.principal =
             Arc::new(Principal { own_keys: Some(Arc::new(OwnKeys { keys, counts: false, instead: None })), ..Principal::named("k") });
         let mut plan = plan(&fleet, &call);
-        own::arrange(&mut plan, &call);
+        plan.bring(&call);
         let told = plan.targets.iter().map(|target| {
             let own = target.own.as_ref().map_or("", |key| key.id.as_str());
             format!("{}{own}", target.deployment.spec.id)

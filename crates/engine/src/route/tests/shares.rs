@@ -1,7 +1,8 @@
 //! Each strategy's shares over 20,000 requests, as its definition says.
 
 use super::*;
-use crate::route::order::{Args, Strategy};
+use crate::guidance::Strategy;
+use crate::route::order::Args;
 use crate::route::settings::Settings;
 
 fn by(strategy: Strategy) -> Names {

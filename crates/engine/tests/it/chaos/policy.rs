@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
-use switchboard_engine::attempt::{ByClass, Cooldown, Settings};
 use switchboard_engine::call::Call;
 use switchboard_engine::clock;
 use switchboard_engine::deployment::Spec;
-use switchboard_engine::health::{Failure, Why};
-use switchboard_engine::route::{Fallback, Names};
+use switchboard_engine::guidance::Fallback;
+use switchboard_engine::health::{ByClass, Failure, Why};
+use switchboard_engine::route::Names;
+use switchboard_engine::settings::{Cooldown, Settings};
 use switchboard_wire::Dialect;
 
 use super::fault::Fault;

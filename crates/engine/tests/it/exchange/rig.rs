@@ -9,7 +9,6 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use switchboard_engine::admit::Admission;
 use switchboard_engine::answer::Answer;
-use switchboard_engine::attempt;
 use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::catalog::Catalog;
 use switchboard_engine::deployment::{Deployment, Spec};
@@ -18,7 +17,8 @@ use switchboard_engine::gateway::{Gateway, Worker};
 use switchboard_engine::meter::{Record, Recorder};
 use switchboard_engine::principal::Principal;
 use switchboard_engine::route::{Fleet, Names};
-use switchboard_engine::service::repeated::Archive;
+use switchboard_engine::settings;
+use switchboard_engine::shelf::Archive;
 use switchboard_engine::sign::{self, Secret, Signer};
 use switchboard_engine::upstream::{Settings, Timeouts, Upstream};
 use switchboard_wire::dialect::Flavor;
@@ -60,20 +60,20 @@ impl Rig {
     }
 
     pub(crate) fn with(specs: Vec<Spec>, names: Names, timeouts: Timeouts) -> Self {
-        Self::of(specs, names, (timeouts, 8, attempt::Settings::default()))
+        Self::of(specs, names, (timeouts, 8, settings::Settings::default()))
     }
 
     /// One for many calls at a time.
     pub(crate) fn busy(specs: Vec<Spec>, names: Names, timeouts: Timeouts) -> Self {
-        Self::of(specs, names, (timeouts, 1024, attempt::Settings::default()))
+        Self::of(specs, names, (timeouts, 1024, settings::Settings::default()))
     }
 
     /// One that tries calls as those settings say.
-    pub(crate) fn trying(specs: Vec<Spec>, names: Names, settings: attempt::Settings) -> Self {
+    pub(crate) fn trying(specs: Vec<Spec>, names: Names, settings: settings::Settings) -> Self {
         Self::of(specs, names, (PATIENT, 8, settings))
     }
 
-    fn of(specs: Vec<Spec>, names: Names, (timeouts, bound, settings): (Timeouts, usize, attempt::Settings)) -> Self {
+    fn of(specs: Vec<Spec>, names: Names, (timeouts, bound, settings): (Timeouts, usize, settings::Settings)) -> Self {
         let records: Arc<Memory> = Arc::default();
         let deployments = specs.into_iter().map(build).collect();
         let fleet = Fleet::new(deployments, names, Box::new(|_, _| None));
@@ -103,7 +103,7 @@ impl Rig {
             Fleet::new(Vec::new(), Names::default(), Box::new(|_, _| None)),
             Admission::new(0),
             self.records.clone(),
-            attempt::Settings::default(),
+            settings::Settings::default(),
         );
         self.gateway = std::mem::replace(&mut self.gateway, empty).with_archive(Some(archive));
     }

@@ -214,7 +214,7 @@ async fn marks_for_caches_stand_where_they_are_wanted() {
         let list = of_target.as_array().cloned().unwrap_or_default();
         async move {
             let upstream = Scripted::start(vec![json("200 OK", whole(provider))]).await;
-            let cache_points = switchboard_engine::marking::CachePoint::read_all(&list);
+            let cache_points = switchboard_engine::deployment::CachePoint::read_all(&list);
             let rig = Rig::new(vec![Spec { cache_points, ..super::rig::spec(provider, &upstream) }]);
             let told = rig.ask(&call(client, false, &body.to_string())).await;
             assert_eq!(told.status, 200, "{told:?}");

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use switchboard_engine::attempt::Settings;
-use switchboard_engine::experiment::{Job, Mirror, Shadow};
+use switchboard_engine::deployment::Shadow;
+use switchboard_engine::experiment::{Job, Mirror};
 use switchboard_engine::route::Names;
-use switchboard_engine::service;
+use switchboard_engine::settings::{Service, Settings};
 use switchboard_wire::Dialect;
 
 use super::{numbered, serve};
@@ -69,7 +69,7 @@ async fn answers_that_another_provider_went_on_with_are_compared() {
 #[tokio::test]
 async fn an_answer_that_several_share_is_compared_once() {
     let slow = Act::After(Duration::from_millis(150), Box::new(stream(&streamed(CHAT))));
-    let service = service::Settings { coalesce: true, ..service::Settings::default() };
+    let service = Service { coalesce: true, ..Service::default() };
     let (rig, copies, upstreams) = compared([slow, Act::Hold], Settings { service, ..Settings::default() }).await;
     let request = ask(CHAT, true);
     let (one, other) = tokio::join!(serve(&rig, &request), serve(&rig, &request));

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_engine::attempt::Settings;
 use switchboard_engine::meter::Outcome;
 use switchboard_engine::route::Names;
+use switchboard_engine::settings::Settings;
 use switchboard_wire::Dialect;
 
 use super::{numbered, serve};

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use http::HeaderValue;
 use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::admit::port::Later;
-use switchboard_engine::attempt::Settings;
 use switchboard_engine::call::Call;
 use switchboard_engine::meter::Served;
 use switchboard_engine::principal::Principal;
 use switchboard_engine::route::Names;
 use switchboard_engine::service;
-use switchboard_engine::service::repeated::{Archive, Claim, Slot};
+use switchboard_engine::settings::{Service, Settings};
+use switchboard_engine::shelf::{Archive, Claim, Slot};
 use switchboard_wire::Dialect;
 
 use super::{numbered, open, serve};
@@ -110,8 +110,7 @@ async fn what_is_not_whole_is_not_kept() {
     serve(&rig, &request).await;
     assert_eq!(upstream.requests().len(), 2);
     // Nothing is kept where the operator wants nothing kept.
-    let settings =
-        Settings { service: service::Settings { idempotency_ttl: Duration::ZERO, ..service::Settings::default() }, ..Settings::default() };
+    let settings = Settings { service: Service { idempotency_ttl: Duration::ZERO, ..Service::default() }, ..Settings::default() };
     let rig = Rig::trying(vec![numbered(0, OPENAI, &upstream)], Names::default(), settings);
     assert!(!service::is_wanted(&rig.gateway, &request));
 }

@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use serde_json::Value;
-use switchboard_engine::attempt::Settings;
 use switchboard_engine::meter::Outcome;
 use switchboard_engine::route::Names;
+use switchboard_engine::settings::Settings;
 use switchboard_wire::Dialect;
 
 use super::{numbered, serve};

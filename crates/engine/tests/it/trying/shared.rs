@@ -4,12 +4,12 @@ use std::time::Duration;
 use http::HeaderValue;
 use http_body_util::BodyExt;
 use switchboard_engine::admit::{Level, Limit, NanoUsd, ScopeId, Terms};
-use switchboard_engine::attempt::Settings;
 use switchboard_engine::call::Call;
 use switchboard_engine::meter::{Outcome, Served};
 use switchboard_engine::principal::Principal;
 use switchboard_engine::route::Names;
 use switchboard_engine::service;
+use switchboard_engine::settings::{Service, Settings};
 use switchboard_wire::Dialect;
 
 use super::{numbered, open, serve};
@@ -20,7 +20,7 @@ use crate::exchange::words::{ALL, clean_end, content, opening, streamed, text_of
 const OPENAI: Dialect = Dialect::OpenAiChat;
 
 fn coalescing() -> Settings {
-    Settings { service: service::Settings { coalesce: true, ..service::Settings::default() }, ..Settings::default() }
+    Settings { service: Service { coalesce: true, ..Service::default() }, ..Settings::default() }
 }
 
 fn soon(act: Act) -> Act {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use switchboard_engine::attempt::Settings;
 use switchboard_engine::route::Names;
+use switchboard_engine::settings::Settings;
 use switchboard_wire::Dialect;
 
 use super::numbered;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use switchboard_engine::route::reserved::Reserved;
+use switchboard_engine::deployment::Reserved;
 
 use super::brought::Brought;
 use super::checks::Check;

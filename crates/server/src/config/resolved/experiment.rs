@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use switchboard_engine::experiment::{Arm, Experiment, Goal, Policy, Shadow, Sticky};
+use switchboard_engine::deployment::Shadow;
+use switchboard_engine::experiment::{Arm, Experiment, Goal, Policy, Sticky};
 
 use super::routing::parse;
 use crate::config::fields::Reader;

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
-use switchboard_engine::classify::Tier;
+use switchboard_engine::classify::{Means, Oracle, Route, Tier, Toward};
 use switchboard_engine::route::virtual_model::Classification;
-use switchboard_engine::smart::{Means, Oracle, Route, Toward};
 
 /// How long an answer is waited for unless said.
 const PATIENCE: Duration = Duration::from_millis(800);

@@ -1,6 +1,6 @@
 //! For which teams deployments are kept (`model_info.team_id`, `access_windows`).
 
-use switchboard_engine::route::reserved::{AccessWindow, Reserved};
+use switchboard_engine::deployment::{AccessWindow, Reserved};
 
 use super::Deployment;
 use crate::config::fields::{Fields, Reader};

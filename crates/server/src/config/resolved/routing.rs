@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Deserialize;
-use switchboard_engine::route::order::{Args, Strategy};
+use switchboard_engine::guidance::{Strategy, Weights};
+use switchboard_engine::route::order::Args;
 use switchboard_engine::route::settings::{AffinitySettings, Settings, StrategyGroup, TagRule};
-use switchboard_engine::route::weights::Weights;
 
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use switchboard_engine::route::order::Strategy;
+use switchboard_engine::guidance::Strategy;
 use switchboard_engine::route::virtual_model::VirtualModel;
 
 use super::alerting::AlertSettings;

@@ -1,9 +1,8 @@
 //! Paths that belong to a provider and to the gateway: calls there that the gateway serves, and paths of its own that lead to a provider.
 
 use http::header::{HeaderMap, HeaderName};
-use switchboard_engine::call::Call;
+use switchboard_engine::call::{Call, OWN_FORM};
 use switchboard_engine::catalog::{Catalog, Outlet, Provider};
-use switchboard_engine::passing::OWN_FORM;
 use switchboard_engine::wire::Dialect;
 
 use super::Way;

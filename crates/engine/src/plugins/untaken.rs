@@ -6,9 +6,9 @@ use switchboard_wire::loss::Losses;
 
 use super::compression::{self, COMPRESSION, TRANSFORMS};
 use super::healing::{self, HEALING};
-use super::plugins;
 use crate::call::{Call, Content};
 use crate::deployment::Deployment;
+use crate::plugins;
 
 /// Plugins that are none here, or not for every call, by the names under which that is told.
 const PLUGINS: [(&str, &str); 4] = [

@@ -8,17 +8,17 @@ use http::header::HeaderName;
 use switchboard_wire::problem::{Kind, Problem};
 use tokio::time::Instant;
 
-use super::{Capacity, Place, Who};
+use super::{Gateway, Worker};
 use crate::answer::Answer;
 use crate::asked::Asked;
-use crate::attempt::Settings;
 use crate::call::Call;
 use crate::error::{Error, Origin, Retry};
-use crate::gateway::{Gateway, Worker};
 use crate::health::Failure;
 use crate::meter::Meter;
 use crate::principal::Principal;
+use crate::queue::{Capacity, Place, Who};
 use crate::route::Reason;
+use crate::settings::Settings;
 use crate::terms::{Unit, Why};
 
 /// Says how long a call has waited for its turn.

@@ -1,5 +1,9 @@
 //! Plugins that OpenRouter's clients ask for.
 
+pub(crate) mod compression;
+pub(crate) mod healing;
+pub(crate) mod untaken;
+
 use serde::Deserialize;
 use switchboard_wire::control::is_steering;
 
@@ -15,7 +19,7 @@ struct Plugin {
 }
 
 /// The ids of those that the call wants.
-pub(super) fn wanted(call: &Call) -> Vec<String> {
+fn wanted(call: &Call) -> Vec<String> {
     let Content::Json(outline) = &call.content else { return Vec::new() };
     if outline.get(PLUGINS).is_none() || !is_steering(call.door.dialect, PLUGINS) {
         return Vec::new();
@@ -25,6 +29,6 @@ pub(super) fn wanted(call: &Call) -> Vec<String> {
 }
 
 /// Whether the call wants that one.
-pub(super) fn is_wanted(call: &Call, id: &str) -> bool {
+fn is_wanted(call: &Call, id: &str) -> bool {
     wanted(call).iter().any(|wanted| wanted == id)
 }

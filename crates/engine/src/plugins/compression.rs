@@ -12,10 +12,10 @@ use switchboard_wire::outline::{Edits, Outline};
 use switchboard_wire::prepare::{self, Source};
 use switchboard_wire::{Dialect, Operation};
 
-use super::plugins;
 use crate::call::{Call, Content};
 use crate::deployment::Deployment;
-use crate::operation::estimate;
+use crate::estimate;
+use crate::plugins;
 
 /// The plugin.
 pub(super) const COMPRESSION: &str = "context-compression";

@@ -14,12 +14,12 @@ const STEERING: [&str; 7] = ["x-litellm-", "x-tfy-", "x-switchboard-", "x-openro
 const NAMES: [&str; 2] = ["x-litellm-call-id", "x-litellm-trace-id"];
 
 /// What is asked: the door, the model and the body.
-pub(super) fn request(call: &Call) -> Digest {
+pub(crate) fn request(call: &Call) -> Digest {
     finish(asked(call))
 }
 
 /// The same by that caller and with its wishes.
-pub(super) fn whole(call: &Call) -> Digest {
+pub(crate) fn whole(call: &Call) -> Digest {
     let mut context = asked(call);
     add_tenant(&mut context, &call.principal);
     let mut headers: Vec<(&str, &[u8])> = call
@@ -37,7 +37,7 @@ pub(super) fn whole(call: &Call) -> Digest {
 }
 
 /// A name that only that caller knows.
-pub(super) fn named(principal: &Principal, name: &[u8]) -> Digest {
+pub(crate) fn named(principal: &Principal, name: &[u8]) -> Digest {
     let mut context = Context::new(&SHA256);
     add_tenant(&mut context, principal);
     add(&mut context, name);

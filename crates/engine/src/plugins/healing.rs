@@ -4,9 +4,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use switchboard_wire::{Dialect, heal};
 
-use super::plugins;
 use crate::call::{Call, Content};
 use crate::deployment::Deployment;
+use crate::plugins;
 
 /// The plugin.
 pub(super) const HEALING: &str = "response-healing";

@@ -4,9 +4,9 @@ use http::{HeaderName, HeaderValue};
 use switchboard_wire::dialect::Flavor;
 use switchboard_wire::{Operation, complete};
 
-use super::{Account, Telling};
-use crate::answer::{Answer, AnswerBody};
+use super::{Answer, AnswerBody};
 use crate::call::Call;
+use crate::openrouter::{Account, Telling};
 
 /// The id by which `/generation` tells of the answer.
 const GENERATION: HeaderName = HeaderName::from_static("x-generation-id");

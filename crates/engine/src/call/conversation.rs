@@ -118,7 +118,7 @@ impl<'de> Visitor<'de> for Collect {
 }
 
 /// A digest of the prompt up to the last mark of what is to be cached, where there is one.
-pub(super) fn marked_prompt(call: &Call) -> Option<u64> {
+pub(crate) fn marked_prompt(call: &Call) -> Option<u64> {
     const MARK: &[u8] = b"\"cache_control\"";
     if !call.mentions().cache() {
         return None;

@@ -5,13 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::forwarding::Forwarding;
-use crate::health::Failure;
+use crate::health::ByClass;
 use crate::media::Media;
 use crate::queue;
 use crate::repair::Repairs;
-use crate::service;
-
-use super::step;
 
 /// How the operator wants calls to be tried. What is `None` is not configured, and the loop's own rule holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,7 +42,7 @@ pub struct Settings {
     /// How calls wait where there is no capacity.
     pub queue: queue::Settings,
     /// What is done for calls beside taking them to a provider.
-    pub service: service::Settings,
+    pub service: Service,
     /// What of requests is put right.
     pub repairs: Repairs,
     /// Which headers of clients are passed on beside the usual ones.
@@ -70,75 +67,6 @@ impl Cooldown {
     pub const TIME: Duration = Duration::from_secs(5);
 }
 
-/// A number for each class of failure, as LiteLLM's policies tell them apart.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ByClass {
-    /// For requests that were refused.
-    pub bad_request: Option<u32>,
-    /// For refused credentials.
-    pub authentication: Option<u32>,
-    /// For timeouts.
-    pub timeout: Option<u32>,
-    /// For rate limits.
-    pub rate_limit: Option<u32>,
-    /// For content filters.
-    pub content_policy: Option<u32>,
-    /// For failures of the provider.
-    pub internal: Option<u32>,
-    /// For a provider that is too busy; where nothing is said of that, it is a failure like others.
-    pub unavailable: Option<u32>,
-    /// For models that are not there.
-    pub not_found: Option<u32>,
-    /// For all that another attempt may help and that has no number of its own.
-    pub default: Option<u32>,
-}
-
-impl ByClass {
-    /// The number for that failure.
-    pub fn get(&self, failure: Failure) -> Option<u32> {
-        self.named(failure).or_else(|| self.default.filter(|_| step::is_repeated(failure)))
-    }
-
-    fn named(&self, failure: Failure) -> Option<u32> {
-        match failure {
-            Failure::RateLimited => self.rate_limit,
-            Failure::Quota | Failure::Credential | Failure::Denied => self.authentication,
-            Failure::Timeout | Failure::Hurried => self.timeout,
-            Failure::ContentPolicy => self.content_policy,
-            Failure::Request | Failure::ContextWindow | Failure::Unsupported => self.bad_request,
-            Failure::Overloaded => self.unavailable.or(self.internal),
-            Failure::ModelNotFound => self.not_found,
-            Failure::Server
-            | Failure::Unreachable
-            | Failure::Tls
-            | Failure::Truncated
-            | Failure::Protocol
-            | Failure::TooLarge
-            | Failure::Empty
-            | Failure::Redirect => self.internal,
-            Failure::Transient | Failure::Own => None,
-        }
-    }
-
-    /// Sets the number of the class with that stem (`RateLimitError`). `false`: there is no such class.
-    pub fn set(&mut self, stem: &str, number: u32) -> bool {
-        let place = match stem {
-            "BadRequestError" => &mut self.bad_request,
-            "AuthenticationError" => &mut self.authentication,
-            "TimeoutError" => &mut self.timeout,
-            "RateLimitError" => &mut self.rate_limit,
-            "ContentPolicyViolationError" => &mut self.content_policy,
-            "InternalServerError" => &mut self.internal,
-            "ServiceUnavailableError" => &mut self.unavailable,
-            "NotFoundError" => &mut self.not_found,
-            "Default" => &mut self.default,
-            _ => return false,
-        };
-        *place = Some(number);
-        true
-    }
-}
-
 /// When a second deployment is asked before the first one has answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hedging {
@@ -151,5 +79,22 @@ pub struct Hedging {
 impl Default for Hedging {
     fn default() -> Self {
         Self { least: Duration::from_millis(50), unknown: None }
+    }
+}
+
+/// What is done for calls beside taking them to a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Whether identical calls of one key that are under way at once are one.
+    pub coalesce: bool,
+    /// How long answers to calls with an `Idempotency-Key` are kept. Zero: not at all.
+    pub idempotency_ttl: Duration,
+    /// Most bytes of them.
+    pub idempotency_bytes: u64,
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Self { coalesce: false, idempotency_ttl: Duration::from_secs(600), idempotency_bytes: 64 << 20 }
     }
 }

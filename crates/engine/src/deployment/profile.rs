@@ -4,8 +4,8 @@ use switchboard_wire::Dialect;
 use switchboard_wire::half::{Accent, Profile, Thinking, Ways};
 use switchboard_wire::seal::ANTHROPIC;
 
+use super::Spec;
 use crate::catalog::{CacheMarks, Catalog, Made, ModelCard, Provider};
-use crate::deployment::Spec;
 
 /// The efforts that every model knows which is told to think by one; of the others a card says which it knows.
 const EFFORTS: [(&str, &str, bool); 7] = [

@@ -38,7 +38,7 @@ static VOCABULARY: OnceLock<Option<BytePairEncoding>> = OnceLock::new();
 fn vocabulary() -> Option<&'static BytePairEncoding> {
     let made = || {
         let mut text = String::new();
-        GzDecoder::new(&include_bytes!("cl100k_base.tiktoken.gz")[..]).read_to_string(&mut text).ok()?;
+        GzDecoder::new(&include_bytes!("estimate/cl100k_base.tiktoken.gz")[..]).read_to_string(&mut text).ok()?;
         // One token a line, in base64, with its rank, in the order of ranks.
         let tokens: Option<Vec<Vec<u8>>> = text.lines().map(|line| STANDARD.decode(line.split(' ').next()?).ok()).collect();
         Some(BytePairEncoding::from_dictionary(tokens?, Some(HASH_FACTOR)))
