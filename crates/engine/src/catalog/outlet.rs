@@ -15,7 +15,7 @@ use crate::sign::unpercent;
 pub struct Outlet<'a> {
     /// The provider.
     pub provider: &'a Provider,
-    catalog: &'a Catalog,
+    pub(super) catalog: &'a Catalog,
     /// The base URL that this name of the route has.
     base: &'a str,
 }
@@ -300,7 +300,7 @@ const NAMED: [&str; 6] = ["vertex-predict", "gemini-predict", "gemini", "video",
 const ASYNC: &str = "async";
 
 /// A segment without its percent signs; one that is no text stays what it is.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     String::from_utf8(unpercent(text)).unwrap_or_else(|_| text.to_owned())
 }
 

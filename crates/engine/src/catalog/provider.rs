@@ -143,6 +143,8 @@ pub struct Pass {
     pub calls: Vec<PassedCall>,
     /// Headers and parameters by which an answer would not say what it took: a name, or a name and a value (`alt=proto`).
     pub hushes: Vec<String>,
+    /// Parts of paths at which credentials for an account are handed out, see [`Outlet::lends`](super::Outlet::lends).
+    pub lends: Vec<String>,
 }
 
 impl Pass {
