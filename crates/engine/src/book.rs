@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::Notify;
 
 use self::port::{Past, Slot};
 use self::share::{Draw, Drawn, Places, Surplus};
@@ -38,6 +39,8 @@ pub struct Book {
     common: ArcSwap<Common>,
     /// The calls that wait for what scopes allow.
     queue: Queue,
+    /// Told when there is somebody whose prompts may have to be counted.
+    counts: Notify,
     /// What the windows of budgets keep to.
     calendar: ArcSwapOption<Calendar>,
 }
@@ -73,7 +76,8 @@ impl Default for Book {
 impl Book {
     /// An empty one.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, kept: Mutex::default(), common: ArcSwap::default(), queue: Queue::default(), calendar: ArcSwapOption::empty() }
+        let (kept, common, queue, counts) = (Mutex::default(), ArcSwap::default(), Queue::default(), Notify::new());
+        Self { clock, kept, common, queue, counts, calendar: ArcSwapOption::empty() }
     }
 
     /// The calls that wait for what scopes allow.
@@ -118,6 +122,9 @@ impl Book {
     /// that list them.
     pub fn scope(&self, id: ScopeId, mut terms: Terms) -> Arc<Scope> {
         terms.budgets.iter_mut().for_each(|budget| budget.window = self.local(budget.window));
+        if terms.are_of_tokens() {
+            self.counts.notify_one();
+        }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(scope) = kept.scopes.get(&id) {
             if *scope.terms() != terms {
@@ -161,10 +168,9 @@ impl Book {
         into.extend(common.deployments.get(deployment).cloned());
     }
 
-    /// Whether anything is limited of a provider or a deployment, whoever calls.
-    pub fn limits_targets(&self) -> bool {
-        let common = self.common.load();
-        common.providers.values().chain(common.deployments.values()).any(|scope| scope.is_limited())
+    /// Waits until there is somebody whose prompts may have to be counted to know that they fit. For one who waits.
+    pub async fn will_count(&self) {
+        self.counts.notified().await;
     }
 
     /// The scope of that id, where there is one.

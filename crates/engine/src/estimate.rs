@@ -6,7 +6,7 @@
 //!
 //! The vocabulary is OpenAI's `cl100k_base` (from `tiktoken`, MIT): of the public ones it is nearest to those of vendors who
 //! publish none, and half the size of its successor. It is kept compressed and made into a tokenizer at the first estimate, or beside
-//! the first calls where it is known that some will be estimated; that takes about half a second and some fifty megabytes, and a gateway
+//! the calls once it is known that some will be estimated; that takes about half a second and some fifty megabytes, and a gateway
 //! that never estimates has neither. Counting is linear in the text
 //! whatever the text is.
 

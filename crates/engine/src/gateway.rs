@@ -253,12 +253,14 @@ impl Gateway {
         Ok(plan)
     }
 
-    /// Whether it is known beforehand that prompts will be counted: they are held against the lengths that models read, or against
-    /// limits of deployments and providers.
-    pub fn will_count(&self) -> bool {
-        let fleet = self.fleet.load();
+    /// Waits until it is known that prompts will be counted: they are held against the lengths that models read, or against somebody's
+    /// budgets and limits.
+    pub async fn will_count(&self) {
+        let fleet = self.fleet();
         let checks = fleet.settings().pre_call_checks && fleet.deployments().any(|one| one.facts.max_input.is_some());
-        checks || self.admission.book().limits_targets()
+        if !checks {
+            self.admission.book().will_count().await;
+        }
     }
 
     /// The same, with the expected cost of every target.

@@ -270,4 +270,9 @@ impl Terms {
     pub fn are_empty(&self) -> bool {
         self.budgets.is_empty() && self.limits.is_empty()
     }
+
+    /// Whether prompts may have to be counted to know that they fit.
+    pub fn are_of_tokens(&self) -> bool {
+        !self.budgets.is_empty() || self.limits.iter().any(|limit| matches!(limit.unit, Unit::Tokens | Unit::InputTokens))
+    }
 }

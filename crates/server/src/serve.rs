@@ -174,7 +174,7 @@ impl Gate {
         chores.push(live::follow(app.clone(), demo_base.clone(), wakes)?);
         chores.extend(alerts::watch::start(app.clone(), own)?);
         let running = opened(&app, &config, transport, Router::new(&config.general.root_path)?, relief)?;
-        chores.extend(counting(&app)?.into_iter().chain([waiting::close(app.clone(), running.shutdown())?]));
+        chores.extend([counting(app.clone())?, waiting::close(app.clone(), running.shutdown())?]);
         // Only this thread sets it, once.
         let _ = shutdown.set(running.shutdown());
         Ok(Self { app, unusable, running, demo, demo_base, reloading: None, chores, log })
@@ -370,10 +370,12 @@ fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport, relief: &
         .collect())
 }
 
-/// Makes ready what prompts are counted with, beside the first calls, where it is known that some will be.
-fn counting(app: &App) -> std::io::Result<Option<Chore>> {
-    let prepare = || Chore::start("tokenizer", async || switchboard_engine::prepare_to_count());
-    app.gateway.will_count().then(prepare).transpose()
+/// Makes ready what prompts are counted with, beside the calls, once it is known that some will be.
+fn counting(app: Arc<App>) -> std::io::Result<Chore> {
+    Chore::start("tokenizer", async move || {
+        app.gateway.will_count().await;
+        switchboard_engine::prepare_to_count();
+    })
 }
 
 /// What is looked after in the database, a few times a minute.

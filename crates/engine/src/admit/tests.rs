@@ -323,3 +323,20 @@ fn a_fallback_takes_its_own_price_in_one_step() {
     drop(hold);
     assert_eq!((provider.spent(), principal.scopes[0].spent()), (CENT, NanoUsd(3 * CENT.0)));
 }
+
+#[test]
+fn whose_prompts_may_be_counted_is_told_once_there_is_somebody() {
+    let book = Book::default();
+    let is_told = || pin!(book.will_count()).poll(&mut Context::from_waker(Waker::noop())).is_ready();
+    let of = |id: &str| ScopeId::new(Level::Key, id);
+    book.scope(of("a"), Terms::default());
+    book.scope(of("b"), Terms { limits: vec![Limit::rpm(1), Limit::parallel(1)], ..Terms::default() });
+    assert!(!is_told());
+    for (id, terms) in [
+        ("c", Terms { limits: vec![Limit::tpm(1)], ..Terms::default() }),
+        ("a", Terms { budgets: vec![Budget::new(DOLLAR, Window::Lifetime)], ..Terms::default() }),
+    ] {
+        book.scope(of(id), terms);
+        assert!(is_told() && !is_told(), "{id}");
+    }
+}
