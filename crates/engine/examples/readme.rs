@@ -9,7 +9,7 @@ use switchboard_engine::route::{Fleet, Names};
 use switchboard_engine::sign::{Auth, Secret, Signer};
 use switchboard_engine::upstream::{Origin, Timeouts, Upstream};
 use switchboard_engine::wire::Dialect;
-use switchboard_engine::{admit::Admission, attempt, call::Call, gateway::Gateway, worker::Worker};
+use switchboard_engine::{admit::Admission, call::Call, gateway::Gateway, settings::Settings, worker::Worker};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let deployment = Deployment::build(spec, Catalog::embedded(), &|_| None, &signer)?;
     let fleet = Fleet::new(vec![deployment], Names::default(), Box::new(|_, _| None));
-    let gateway = Gateway::new(fleet, Admission::new(1_000), Arc::new(()), attempt::Settings::default());
+    let gateway = Gateway::new(fleet, Admission::new(1_000), Arc::new(()), Settings::default());
     let worker = Worker { upstream: Upstream::new(Default::default()), timeouts: Timeouts::default() };
 
     // A request in Anthropic's format, to a provider that speaks OpenAI's.
