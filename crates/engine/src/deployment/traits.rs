@@ -41,6 +41,13 @@ pub struct Traits {
     pub max_input_tokens: Option<u64>,
 }
 
+impl Traits {
+    fn is_open(&self) -> bool {
+        let Self { rpm, tpm, max_parallel, blocked, reserved, .. } = self;
+        !blocked && reserved.is_none() && rpm.is_none() && tpm.is_none() && max_parallel.is_none()
+    }
+}
+
 /// A regular expression that compares by its text.
 #[derive(Clone, Debug)]
 pub struct Pattern(pub regex::Regex);
@@ -81,6 +88,10 @@ pub struct Facts {
     pub image: Option<Rate>,
     /// The price of a token of sound read.
     pub audio: Option<Rate>,
+    /// Whether nothing is said of it that may keep a request away: it is neither shut nor kept for anybody, and has no rates.
+    pub open: bool,
+    /// The price of a token of prompt and answer together, for comparing.
+    pub both: Option<f64>,
     /// The longest prompt in tokens.
     pub max_input: Option<u64>,
     /// The longest answer in tokens.
@@ -120,6 +131,8 @@ impl Facts {
             output,
             cache_read: price(Component::CacheRead),
             request,
+            open: traits.is_open(),
+            both: input.zip(output).map(|(input, output)| (input.raw() + output.raw()) as f64),
             pico: Pico::of(input, output, request),
             image: price(Component::InputImage),
             audio: price(Component::AudioInput),

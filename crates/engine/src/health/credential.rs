@@ -29,6 +29,12 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// Until when nothing is sent, whatever the reason.
+    pub(super) fn until(&self) -> u64 {
+        let (told, guessed) = (self.limit.told.load(Ordering::Relaxed), self.limit.guessed.load(Ordering::Relaxed));
+        self.credential.0.until().max(self.limit.denials.until()).max(told).max(guessed)
+    }
+
     pub(super) fn refusal(&self, at: u64) -> Option<Refusal> {
         let until = self.credential.0.until().max(self.limit.denials.until());
         if until > at {

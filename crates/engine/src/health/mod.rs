@@ -337,16 +337,17 @@ impl Health {
     }
 
     fn rest(&self, at: u64) -> Option<Refusal> {
-        let until = self.resting.load(Ordering::Relaxed);
+        let [until, avoided, unwell] = [&self.resting, &self.avoided, &self.unwell].map(|place| place.load(Ordering::Relaxed));
+        // Nearly always nothing is in the way, and nobody need ask what.
+        if until.max(avoided).max(unwell).max(self.shared.until()).max(self.rests.until()) <= at {
+            return None;
+        }
         if until > at {
             return Some(Refusal::firm(until, Why::Resting));
         }
         self.shared.refusal(at).or_else(|| self.rests.refusal(at)).or_else(|| {
-            let soft = [(&self.avoided, Why::Resting), (&self.unwell, Why::Unwell)];
-            soft.into_iter().find_map(|(until, why)| {
-                let until = until.load(Ordering::Relaxed);
-                (until > at).then_some(Refusal::soft(until, why))
-            })
+            let soft = [(avoided, Why::Resting), (unwell, Why::Unwell)];
+            soft.into_iter().find_map(|(until, why)| (until > at).then_some(Refusal::soft(until, why)))
         })
     }
 

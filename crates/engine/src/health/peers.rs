@@ -87,6 +87,12 @@ pub(super) struct Rests {
 }
 
 impl Rests {
+    /// Until when nothing is sent, whatever the reason.
+    pub(super) fn until(&self) -> u64 {
+        let until = |place: &AtomicU64| place.load(Ordering::Relaxed);
+        until(&self.resting).max(until(&self.limited)).max(until(&self.avoided))
+    }
+
     pub(super) fn refusal(&self, at: u64) -> Option<Refusal> {
         let until = |place: &AtomicU64| Some(place.load(Ordering::Relaxed)).filter(|until| *until > at);
         let firm = until(&self.resting).map(|until| Refusal::firm(until, Why::Resting));

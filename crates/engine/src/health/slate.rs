@@ -46,23 +46,22 @@ impl Slate {
     /// What is written, where that is all and still holds.
     pub(super) fn read(&self, at: u64) -> Option<Plain> {
         let before = self.version.load(Ordering::Acquire);
-        let words = self.words.each_ref().map(|word| word.load(Ordering::Relaxed));
-        fence(Ordering::Acquire);
-        if before & 1 == 1 || self.version.load(Ordering::Relaxed) != before {
-            return None;
-        }
-        let [first_value, first_at, whole_value, whole_at, per_token, counts, others, tokens, minute, _, _, _, slot] = words;
-        // The last word is nothing while the state must be asked.
-        let slot = slot.checked_sub(1)?;
+        // Word by word: this is done for every deployment of every decision.
+        let [first_value, first_at, whole_value, whole_at, per_token, counts, others, tokens, minute, _, _, _, slot] = &self.words;
+        let word = |place: &AtomicU64| place.load(Ordering::Relaxed);
+        let (counts, others, slot) = (word(counts), word(others), word(slot));
         let plain = Plain {
-            first_content: Peak { value: f64::from_bits(first_value), at: first_at },
-            whole: Peak { value: f64::from_bits(whole_value), at: whole_at },
-            per_token: time(per_token),
+            first_content: Peak { value: f64::from_bits(word(first_value)), at: word(first_at) },
+            whole: Peak { value: f64::from_bits(word(whole_value)), at: word(whole_at) },
+            per_token: time(word(per_token)),
             seen: Seen { attempts: high(counts), failures: low(counts), unanswered: high(others) },
-            slot,
-            minute: Minute { number: minute, requests: low(others), tokens, ..Minute::default() },
+            // The last word is nothing while the state must be asked.
+            slot: slot.wrapping_sub(1),
+            minute: Minute { number: word(minute), requests: low(others), tokens: word(tokens), ..Minute::default() },
         };
-        plain.holds(at).then_some(plain)
+        fence(Ordering::Acquire);
+        let is_whole = before & 1 == 0 && self.version.load(Ordering::Relaxed) == before;
+        (is_whole && slot > 0 && plain.holds(at)).then_some(plain)
     }
 
     /// The latest latencies: since when, and their means. They hold at any time.

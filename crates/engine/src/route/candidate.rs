@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fastrand::Rng;
+use switchboard_wire::Operation;
 
 use crate::catalog::PicoUsd;
 use crate::deployment::Deployment;
@@ -61,9 +62,13 @@ impl Candidate {
     }
 
     /// The price of a token of prompt and answer together, for comparing.
-    pub fn rates(&self) -> Option<i128> {
-        let facts = &self.deployment.facts;
-        Some(facts.input?.raw() + facts.output?.raw())
+    pub fn rates(&self) -> Option<f64> {
+        self.deployment.facts.both
+    }
+
+    /// Whether any request for that may go there, whatever it asks for.
+    pub(super) fn is_open(&self, operation: Operation) -> bool {
+        self.view.refusal.is_none() && self.deployment.facts.open && self.deployment.serves(operation)
     }
 
     /// Its lot; the least comes first.

@@ -33,6 +33,9 @@ impl Filter<'_, '_> {
         let operation = self.ask.call.door.operation;
         let some_serve = candidates.iter().any(|candidate| candidate.deployment.serves(operation));
         let is_picky = self.is_picky();
+        if !is_picky && tagged.is_empty() && self.asks_little() && candidates.iter().all(|candidate| candidate.is_open(operation)) {
+            return Vec::new();
+        }
         let longest = candidates.iter().filter_map(|candidate| candidate.deployment.facts.max_input).max();
         let mut excluded = Vec::new();
         let mut at = 0;
@@ -80,6 +83,16 @@ impl Filter<'_, '_> {
             || wishes.region.is_some()
             || wishes.online
             || wishes.provider.is_choosy()
+    }
+
+    /// Whether neither what the request holds, nor what it was found to be, nor any money set aside matters.
+    fn asks_little(&self) -> bool {
+        !self.reads_content() && self.hooks.budgets.is_none() && self.ask.advice.is_none_or(|advice| advice.labels.is_empty())
+    }
+
+    /// Whether it matters what the request holds.
+    fn reads_content(&self) -> bool {
+        (self.strict || self.settings.pre_call_checks) && self.ask.is_chat()
     }
 
     fn hold_against(&self, candidate: &Candidate, (is_picky, longest): (bool, Option<u64>), reasons: &mut Vec<Reason>) {
@@ -174,7 +187,7 @@ impl Filter<'_, '_> {
     /// What the request holds: its length, and what is not text. Of a prompt that may be shortened half must fit, where it fits in any
     /// of them.
     fn hold_content(&self, deployment: &Deployment, most: Option<u64>, reasons: &mut Vec<Reason>) {
-        if !(self.strict || self.settings.pre_call_checks) || !self.ask.is_chat() {
+        if !self.reads_content() {
             return;
         }
         let least = |tokens: u64| match most.filter(|_| self.ask.wishes.compresses) {

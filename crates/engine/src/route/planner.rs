@@ -274,7 +274,8 @@ impl Fleet {
             }
             given = Some("provider.order");
         }
-        if candidates.len() > 1 {
+        let prefers = provider.preferred_min_throughput.is_some() || provider.preferred_max_latency.is_some();
+        if candidates.len() > 1 && (prefers || is_openrouter(ask)) {
             demerit(candidates, ask, is_openrouter(ask));
         }
         order::arrange(candidates, strategy, ask, args, rng);

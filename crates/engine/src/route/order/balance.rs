@@ -19,11 +19,12 @@ pub(super) fn is_out(candidate: &Candidate) -> bool {
 /// By chance in proportion to one over the square of the price; what costs nothing comes before what does, what has no known price
 /// counts as the dearest, and what had an outage comes last.
 pub(super) fn inverse_square(candidates: &mut [Candidate], _: &Ask<'_>, _: &Args, rng: &mut Rng) {
-    let dearest = candidates.iter().filter_map(Candidate::rates).max().unwrap_or(1).max(1);
+    let dearest = candidates.iter().filter_map(Candidate::rates).fold(1.0, f64::max);
     for candidate in candidates.iter_mut() {
         let price = candidate.rates().unwrap_or(dearest);
-        let relative = price as f64 / dearest as f64;
-        let key = if price <= 0 { lot(1.0, candidate, rng) * f64::MIN_POSITIVE } else { lot(1.0 / (relative * relative), candidate, rng) };
+        let relative = price / dearest;
+        let key =
+            if price <= 0.0 { lot(1.0, candidate, rng) * f64::MIN_POSITIVE } else { lot(1.0 / (relative * relative), candidate, rng) };
         candidate.key = key;
     }
     by_key(candidates);

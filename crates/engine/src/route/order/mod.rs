@@ -72,6 +72,10 @@ pub(super) fn arrange_by(candidates: &mut [Candidate], order: Order, ask: &Ask<'
         return;
     }
     let rank = |candidate: &Candidate| (candidate.level, candidate.demerits);
+    let first = rank(&candidates[0]);
+    if candidates.iter().all(|candidate| rank(candidate) == first) {
+        return order(candidates, ask, args, rng);
+    }
     if !candidates.is_sorted_by_key(rank) {
         candidates.sort_by_key(rank);
     }

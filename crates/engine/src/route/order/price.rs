@@ -8,5 +8,5 @@ use crate::route::candidate::Candidate;
 
 /// The cheapest token of prompt and answer first; unknown prices last, ties in the order listed.
 pub(super) fn cheapest(candidates: &mut [Candidate], _: &Ask<'_>, _: &Args, _: &mut Rng) {
-    by_rank(candidates, |candidate| rank(candidate.rates().map_or(f64::INFINITY, |rates| rates as f64)));
+    by_rank(candidates, |candidate| rank(candidate.rates().unwrap_or(f64::INFINITY)));
 }
