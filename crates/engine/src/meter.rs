@@ -332,14 +332,19 @@ impl Meter {
                 });
                 self.count_time();
             }
-            Event::BlockDelta { .. } | Event::BlockStart { .. } if is_content(event) => {
+            event if is_content(event) => {
                 self.deliver(event);
                 self.content();
-                if let Event::BlockDelta { delta: Delta::Citation(citation), .. } = event {
+                if let Event::BlockDelta { delta: Delta::Citation(citation), .. } = event.step() {
                     self.cited(citation);
                 }
             }
-            Event::BlockDelta { .. } | Event::BlockStart { .. } | Event::BlockEnd { .. } | Event::Fault(_) | Event::Unknown(_) => {}
+            Event::Further { .. }
+            | Event::BlockDelta { .. }
+            | Event::BlockStart { .. }
+            | Event::BlockEnd { .. }
+            | Event::Fault(_)
+            | Event::Unknown(_) => {}
         }
     }
 

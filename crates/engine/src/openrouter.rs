@@ -37,12 +37,12 @@ pub(crate) fn is_told_at_the_end(call: &Call) -> bool {
 }
 
 /// Whether an answer in the client's own dialect must be written anew because OpenRouter's clients want more in it, or its provider
-/// has a form of its own. Only chat completions are: other forms have more than is understood of them. Streams of several choices, or
-/// with probabilities, are not: events hold neither.
+/// has a form of its own. Only chat completions are: other forms have more than is understood of them. Streams with probabilities are not:
+/// events hold less of them.
 pub(crate) fn is_rewritten(call: &Call, target: &Deployment) -> bool {
     (target.rewritten || is_wanted(call) && target.flavor != Flavor::OpenRouter)
         && call.door.dialect == Dialect::OpenAiChat
-        && !(call.stream && (has_choices(call) || has_probabilities(call)))
+        && !(call.stream && has_probabilities(call))
 }
 
 /// Whether the usage in the stream of that call can say what the answer cost: only what is written here can.
@@ -52,7 +52,7 @@ pub(crate) fn may_tell_cost(call: &Call) -> bool {
         Dialect::OpenAiResponses => true,
         _ => false,
     };
-    tells_usage && call.door.flavor == Flavor::OpenAi && call.stream && !has_choices(call) && !has_probabilities(call)
+    tells_usage && call.door.flavor == Flavor::OpenAi && call.stream && !has_probabilities(call)
 }
 
 pub(crate) fn has_choices(call: &Call) -> bool {

@@ -18,7 +18,8 @@ const LONGEST: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct ToolCalls {
     request: Frames,
-    open: Vec<(u32, String)>,
+    /// Those under way, by answer and block.
+    open: Vec<((u64, u32), String)>,
     seen: bool,
     faulty: bool,
 }
@@ -38,22 +39,23 @@ impl ToolCalls {
 
     /// Takes note of an event.
     pub(crate) fn see(&mut self, event: &Event) {
-        match event {
+        let answer = if let Event::Further { answer, .. } = event { *answer } else { 0 };
+        match event.step() {
             Event::BlockStart { block, kind: BlockKind::ToolCall { name, custom, .. } } => {
                 self.seen = true;
                 self.faulty |= !self.request.contains(format!("\"{name}\"").as_bytes());
                 if !custom {
-                    self.open.push((*block, String::new()));
+                    self.open.push(((answer, *block), String::new()));
                 }
             }
             Event::BlockDelta { block, delta: Delta::Arguments(more) } => {
-                let open = self.open.iter_mut().find(|(open, _)| open == block);
+                let open = self.open.iter_mut().find(|(open, _)| *open == (answer, *block));
                 if let Some((_, arguments)) = open.filter(|(_, arguments)| arguments.len() + more.len() <= LONGEST) {
                     arguments.push_str(more);
                 }
             }
             Event::BlockEnd { block } => {
-                if let Some(at) = self.open.iter().position(|(open, _)| open == block) {
+                if let Some(at) = self.open.iter().position(|(open, _)| *open == (answer, *block)) {
                     let (_, arguments) = self.open.swap_remove(at);
                     // A tool without parameters may be called without a word.
                     let sound = arguments.is_empty() || serde_json::from_str::<IgnoredAny>(&arguments).is_ok();

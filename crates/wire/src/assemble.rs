@@ -1,5 +1,7 @@
 //! Streams and whole answers are two forms of one thing: this file turns each into the other.
 
+use std::collections::BTreeMap;
+
 use crate::chat::{Media, MediaSource, Part, PartBody, Thought, ToolCall};
 use crate::event::{BlockKind, Delta, Event};
 use crate::problem::Fault;
@@ -10,6 +12,7 @@ use crate::reply::{ChatReply, Usage};
 pub struct Assembly {
     reply: ChatReply,
     blocks: Vec<(u32, usize)>,
+    further: BTreeMap<u64, Assembly>,
     fault: Option<Fault>,
     ended: bool,
 }
@@ -45,6 +48,7 @@ impl Assembly {
                 self.ended = true;
             }
             Event::Likely(tokens) => self.reply.likelihoods.extend_from_slice(tokens),
+            Event::Further { answer, event } => self.further.entry(*answer).or_default().push(event),
             Event::Fault(fault) => self.fault = Some((**fault).clone()),
             Event::BlockEnd { .. } | Event::Tier(_) | Event::Unknown(_) => {}
         }
@@ -55,7 +59,10 @@ impl Assembly {
         match self.fault {
             Some(fault) => Err(fault),
             None if !self.ended => Err(Fault::truncated()),
-            None => Ok(self.reply),
+            None => {
+                let further = self.further.into_values().map(Self::finish).collect::<Result<_, _>>()?;
+                Ok(ChatReply { further, ..self.reply })
+            }
         }
     }
 }
@@ -94,6 +101,22 @@ fn extend(body: &mut PartBody, delta: &Delta) {
 /// The events of a whole answer, for clients that asked for a stream where the provider gave none.
 pub fn events_of(reply: &ChatReply) -> Vec<Event> {
     let mut events = vec![Event::Start { id: reply.id.clone(), model: reply.model.clone(), created: reply.created }];
+    say(reply, &mut events);
+    for (answer, other) in (1..).zip(&reply.further) {
+        let mut steps = Vec::new();
+        say(other, &mut steps);
+        steps.push(Event::End { finish: other.finish.clone(), service_tier: None });
+        events.extend(Event::further(answer, steps));
+    }
+    if let Some(usage) = &reply.usage {
+        events.push(Event::Usage(Box::new(usage.clone())));
+    }
+    events.push(Event::End { finish: reply.finish.clone(), service_tier: reply.service_tier.clone() });
+    events
+}
+
+/// What one answer says, block by block.
+fn say(reply: &ChatReply, events: &mut Vec<Event>) {
     if !reply.likelihoods.is_empty() {
         events.push(Event::Likely(reply.likelihoods.clone()));
     }
@@ -103,11 +126,6 @@ pub fn events_of(reply: &ChatReply) -> Vec<Event> {
         events.extend(deltas.into_iter().map(|delta| Event::BlockDelta { block, delta }));
         events.push(Event::BlockEnd { block });
     }
-    if let Some(usage) = &reply.usage {
-        events.push(Event::Usage(Box::new(usage.clone())));
-    }
-    events.push(Event::End { finish: reply.finish.clone(), service_tier: reply.service_tier.clone() });
-    events
 }
 
 fn block_of(body: &PartBody) -> Option<(BlockKind, Vec<Delta>)> {

@@ -11,7 +11,8 @@ use crate::seal::Sealed;
 /// One step of an answer under way: `Start`, then blocks, then exactly one of `End` and `Fault`; `Usage`, `Likely` and `Tier` anywhere
 /// after `Start`.
 ///
-/// Blocks may overlap; ids tell them apart and are not used twice.
+/// Blocks may overlap; ids tell them apart and are not used twice. Further answers to the same request stand within the first one:
+/// each has blocks and an `End` of its own, and all of them end before it.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The answer begins. No content yet.
@@ -48,6 +49,13 @@ pub enum Event {
     Likely(Vec<Likelihood>),
     /// The tier that serves it, where that is told before the end.
     Tier(String),
+    /// A step of a further answer, where several were asked for: of its blocks, its likelihoods, its end.
+    Further {
+        /// Which; the first is none of them.
+        answer: u64,
+        /// The step.
+        event: Box<Event>,
+    },
     /// The answer is complete.
     End {
         /// Why.
@@ -59,6 +67,18 @@ pub enum Event {
     Fault(Box<Fault>),
     /// Something this dialect does not define; never interpreted.
     Unknown(Box<RawValue>),
+}
+
+impl Event {
+    /// The step itself, whichever answer it is of.
+    pub fn step(&self) -> &Event {
+        if let Self::Further { event, .. } = self { event } else { self }
+    }
+
+    /// Those steps, as ones of that further answer.
+    pub(crate) fn further(answer: u64, events: Vec<Event>) -> impl Iterator<Item = Event> {
+        events.into_iter().map(move |event| Self::Further { answer, event: Box::new(event) })
+    }
 }
 
 /// What a block is.

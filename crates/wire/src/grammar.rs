@@ -1,14 +1,18 @@
 //! The law of event order, for tests and debug builds.
 
+use std::collections::BTreeMap;
+
 use crate::event::Event;
 
-/// Checks the order of events: `Start`, blocks opened once and closed once, one `End` or `Fault`, nothing after it.
+/// Checks the order of events: `Start`, blocks opened once and closed once, one `End` or `Fault`, nothing after it; and the same of each
+/// further answer, from the start to the end of the first.
 #[derive(Debug, Default)]
 pub struct Grammar {
     started: bool,
     ended: bool,
     known: Vec<u32>,
     open: Vec<u32>,
+    further: BTreeMap<u64, Grammar>,
 }
 
 impl Grammar {
@@ -42,6 +46,13 @@ impl Grammar {
                 Some(at) => drop(self.open.remove(at)),
                 None => return Err(format!("block {block} ends but is not open")),
             },
+            Event::Further { answer, event } => {
+                let other = self.further.entry(*answer).or_insert_with(|| Self { started: true, ..Self::default() });
+                other.check(event).map_err(|why| format!("answer {answer}: {why}"))?;
+            }
+            Event::End { .. } if self.further.values().any(|other| !other.ended) => {
+                return Err("the end before that of all answers".to_owned());
+            }
             Event::End { .. } if !self.open.is_empty() => return Err(format!("the end with blocks {:?} open", self.open)),
             Event::End { .. } | Event::Fault(_) => self.ended = true,
             Event::BlockDelta { .. } | Event::Usage(_) | Event::Likely(_) | Event::Tier(_) | Event::Unknown(_) => {}

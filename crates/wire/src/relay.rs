@@ -325,7 +325,7 @@ impl std::fmt::Debug for Relay {
 
 /// Whether the client gets something of the answer by that event; starts, roles and empty blocks are not content.
 pub fn is_content(event: &Event) -> bool {
-    match event {
+    match event.step() {
         Event::BlockStart { kind, .. } => match kind {
             BlockKind::ToolCall { .. } | BlockKind::Image(_) | BlockKind::Hosted(_) => true,
             BlockKind::Text | BlockKind::Refusal | BlockKind::Reasoning { .. } | BlockKind::Audio(_) => false,
@@ -341,6 +341,7 @@ pub fn is_content(event: &Event) -> bool {
         | Event::Fault(_)
         | Event::Likely(_)
         | Event::Tier(_)
+        | Event::Further { .. }
         | Event::Unknown(_) => false,
     }
 }

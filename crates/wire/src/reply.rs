@@ -27,6 +27,8 @@ pub struct ChatReply {
     pub likelihoods: Vec<Likelihood>,
     /// The rest.
     pub extra: Extra,
+    /// The further answers, where several were asked for: what was said, why it ended, likelihoods and the rest of each.
+    pub further: Vec<ChatReply>,
 }
 
 /// A token, and how likely it was.

@@ -36,7 +36,7 @@ impl Said {
                 self.open = Some(*block);
             }
             Event::BlockDelta { delta: Delta::Text(text), .. } if self.text.len() + text.len() <= LONGEST => self.text.push_str(text),
-            Event::BlockDelta { .. } | Event::End { .. } => self.over = true,
+            Event::BlockDelta { .. } | Event::Further { .. } | Event::End { .. } => self.over = true,
             Event::BlockEnd { .. } => self.open = None,
             Event::Start { .. } | Event::Usage(_) | Event::Fault(_) | Event::Likely(_) | Event::Tier(_) | Event::Unknown(_) => {}
         }
@@ -83,7 +83,9 @@ impl Splice {
                     }
                 },
                 Event::BlockStart { block, kind: BlockKind::Reasoning { .. } } => self.quiet.push(block),
-                Event::BlockStart { .. } => return Err(Fault::protocol("the answer was to go on as text and did not")),
+                Event::BlockStart { .. } | Event::Further { .. } => {
+                    return Err(Fault::protocol("the answer was to go on as text and did not"));
+                }
                 Event::BlockDelta { block, .. } | Event::BlockEnd { block } if self.quiet.contains(&block) => {}
                 Event::BlockDelta { block, delta: Delta::Text(text) } => {
                     let text = match &mut self.seam {

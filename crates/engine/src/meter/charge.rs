@@ -188,7 +188,7 @@ fn delta_bytes(delta: &Delta) -> u64 {
 impl super::Meter {
     /// Content was shown: how much, for where nobody tells what it took.
     pub(super) fn deliver(&mut self, event: &Event) {
-        match event {
+        match event.step() {
             Event::BlockDelta { delta, .. } => self.0.delivered.bytes += delta_bytes(delta),
             Event::BlockStart { kind: BlockKind::Image(_), .. } => {
                 let image = self.0.expected.image();
@@ -217,7 +217,7 @@ impl super::Meter {
 
     /// The same of a whole answer.
     pub(crate) fn cited_in(&mut self, reply: &ChatReply) {
-        for part in &reply.parts {
+        for part in reply.parts.iter().chain(reply.further.iter().flat_map(|other| &other.parts)) {
             if let PartBody::Text { citations, .. } = &part.body {
                 citations.iter().for_each(|citation| self.cited(citation));
             }

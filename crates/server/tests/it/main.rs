@@ -20,6 +20,7 @@ mod callers;
 mod certificates;
 mod charged;
 mod checks;
+mod choices;
 mod circles;
 mod clients;
 mod commands;

@@ -348,7 +348,9 @@ impl EventWriter for Writer {
             Event::BlockDelta { block, delta } => self.block_delta(*block, delta, out),
             Event::BlockEnd { block } => self.block_end(*block, out),
             Event::End { finish, service_tier } => self.end(finish, service_tier.as_deref(), out),
-            Event::Start { .. } | Event::Usage(_) | Event::Fault(_) | Event::Likely(_) | Event::Tier(_) | Event::Unknown(_) => {}
+            // Nobody asks for further answers in this format.
+            Event::Further { .. } | Event::Likely(_) | Event::Tier(_) | Event::Unknown(_) => {}
+            Event::Start { .. } | Event::Usage(_) | Event::Fault(_) => {}
         }
     }
 }

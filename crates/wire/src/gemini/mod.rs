@@ -18,11 +18,11 @@
 //! | `tools[].*` | hosted tools; web search, fetch and code execution map by name | their settings |
 //! | `toolConfig.functionCallingConfig` | `tool_choice`; `VALIDATED` with names is `Among(_, false)` | `parallel_tool_calls: false` |
 //! | `generationConfig` | sampling, limits, output format, modalities, thinking | `logit_bias`, `min_p`, `top_a`, `repetition_penalty` |
-//! | `candidateCount` | `n`; refused from other formats | |
+//! | `candidateCount` | `n` | |
 //! | `responseLogprobs`, `logprobs`, `logprobsResult` | `logprobs`, `top_logprobs`, `Likelihood` | refused from formats that have no place for the latter |
 //! | `safetySettings`, `cachedContent`, … | [`Extra`](crate::extra::Extra); nested ones under a dotted key | all, elsewhere |
 //! | `usageMetadata` | `input` = prompt + tool use, `output` = candidates + thoughts | |
-//! | `candidates` | the first is read, others stay in `Extra` | |
+//! | `candidates` | the first is the answer, others are its further ones | |
 //! | `groundingMetadata`, `citationMetadata` | citations of the last text, in bytes | the rest of them in streams |
 //! | `promptFeedback.blockReason` | an empty answer that a content filter ended | |
 //!
@@ -86,9 +86,6 @@ impl Inbound for Gemini {
         error::write_stream_problem(problem)
     }
 }
-
-/// What further candidates of an answer are called in its [`Extra`](crate::extra::Extra).
-pub(crate) const OTHER_CANDIDATES: &str = "candidates[n]";
 
 /// Reads a whole answer, for operations that are no chat elsewhere.
 pub(crate) fn read_whole(memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {

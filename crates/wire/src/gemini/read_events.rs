@@ -3,6 +3,8 @@
 //! Nothing marks the end of a stream: the last finish reason that was seen counts once the stream is over, and a stream that ends
 //! without one was cut.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use memchr::memmem;
@@ -36,6 +38,8 @@ pub(super) struct Reader {
     /// Whether all of the answer is there, and nobody reads the events as they come.
     whole: bool,
     calls: usize,
+    /// The further answers, each of which is read as the first.
+    further: BTreeMap<u64, Reader>,
     finish: Option<String>,
     blocked: Option<Finish>,
     tier: Option<String>,
@@ -71,13 +75,11 @@ impl Reader {
         if let Some(feedback) = answer.prompt_feedback {
             self.on_feedback(feedback);
         }
-        // Of several answers the first is read, and what was looked up for all of them.
-        let (first, others): (Vec<_>, Vec<_>) =
-            answer.candidates.into_iter().flatten().partition(|candidate| candidate.index.unwrap_or(0) == 0);
-        let grounded = first.iter().skip(1).chain(&others).filter_map(|candidate| candidate.grounding_metadata);
-        grounded.for_each(|raw| self.looked_up.see(&read_grounding(raw)));
-        if let Some(candidate) = first.into_iter().next() {
-            self.on_candidate(candidate, out)?;
+        for (place, candidate) in (0..).zip(answer.candidates.into_iter().flatten()) {
+            match candidate.index.unwrap_or(place) {
+                0 => self.on_candidate(candidate, out)?,
+                index => self.on_further(index, candidate, out)?,
+            }
         }
         self.looked_up.tell(&mut self.counted);
         if let Some((mut usage, tier)) = answer.usage_metadata.and_then(read_usage) {
@@ -107,6 +109,17 @@ impl Reader {
         if let Some(reason) = feedback.block_reason {
             self.blocked = Some(Finish::new(Reason::ContentFilter, reason.block_reason()));
         }
+    }
+
+    fn on_further(&mut self, index: u64, candidate: Candidate<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        // What was looked up is counted for all of them.
+        candidate.grounding_metadata.into_iter().for_each(|raw| self.looked_up.see(&read_grounding(raw)));
+        let begin =
+            || Self { memo: self.memo.clone(), whole: self.whole, started: true, id: format!("{index}-{}", self.id), ..Self::default() };
+        let mut steps = Vec::new();
+        let read = self.further.entry(index).or_insert_with(begin).on_candidate(candidate, &mut steps);
+        out.extend(Event::further(index, steps));
+        read
     }
 
     fn on_candidate(&mut self, candidate: Candidate<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
@@ -286,11 +299,24 @@ impl Reader {
     pub(super) fn end_whole(&mut self, out: &mut Vec<Event>) {
         if self.started && !self.broken && self.finish.is_none() && self.blocked.is_none() {
             self.leave(out);
+            self.end_further(out);
             let finish = Finish { reason: if self.calls > 0 { Reason::ToolCalls } else { Reason::Other }, ..Finish::default() };
             out.push(Event::End { finish, service_tier: self.tier.take() });
             self.broken = true;
         } else {
             self.eof(out);
+        }
+    }
+
+    fn end_further(&mut self, out: &mut Vec<Event>) {
+        for (index, mut other) in std::mem::take(&mut self.further) {
+            let mut steps = Vec::new();
+            if self.whole {
+                other.end_whole(&mut steps)
+            } else {
+                other.eof(&mut steps)
+            }
+            out.extend(Event::further(index, steps));
         }
     }
 }
@@ -351,12 +377,14 @@ impl EventReader for Reader {
             return;
         }
         self.broken = true;
-        let finish = match (self.finish.take(), self.blocked.take()) {
+        let cut = !self.whole && self.further.values().any(|other| other.finish.is_none());
+        let finish = match (self.finish.take().filter(|_| !cut), self.blocked.take()) {
             (Some(name), _) => Finish::new(reason_of(&name, self.calls > 0), name),
             (None, Some(blocked)) => blocked,
             (None, None) => return out.push(Event::Fault(Box::new(Fault::truncated()))),
         };
         self.leave(out);
+        self.end_further(out);
         out.push(Event::End { finish, service_tier: self.tier.take() });
     }
 

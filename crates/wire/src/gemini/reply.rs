@@ -1,9 +1,11 @@
 //! A whole answer, both ways.
 
+use serde_json::value::RawValue;
+
 use super::answer::{Answer, reason_of, write_usage};
 use super::citation::Sources;
 use super::read_events::Reader;
-use super::{OTHER_CANDIDATES, error, keys::Keys, likelihood, token};
+use super::{error, keys::Keys, likelihood, token};
 use crate::assemble::Assembly;
 use crate::chat::{Media, MediaSource, Part, PartBody, ToolCall};
 use crate::dialect::Dialect;
@@ -16,8 +18,8 @@ use crate::problem::{Fault, Malformed};
 use crate::reply::{ChatReply, Finish, Reason, Usage};
 use crate::wave;
 
-/// What the fields of the candidate that the meaning does not know are called in [`Extra`].
-const CANDIDATE: &str = "candidates[0].";
+/// What the fields of a candidate that the meaning does not know are called in [`Extra`].
+const CANDIDATE: &str = "candidate.";
 
 /// Reads a whole answer: a stream of one chunk.
 pub(super) fn read_reply(memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
@@ -34,32 +36,36 @@ pub(super) fn read_reply(memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
     let mut reply = assembly.finish()?;
     // A body that is an array of chunks has no one place for further fields.
     if body.trim_ascii_start().first() == Some(&b'{') {
-        reply.extra = read_extra(body).map_err(unreadable)?;
+        read_extra(body, &mut reply).map_err(unreadable)?;
     }
     Ok(reply)
 }
 
-fn read_extra(body: &[u8]) -> Result<Extra, Malformed> {
+fn read_extra(body: &[u8], reply: &mut ChatReply) -> Result<(), Malformed> {
     let mut fields = Keys::scan(body)?;
     for known in ["modelVersion", "responseId", "usageMetadata"] {
         fields.take_raw(known);
     }
-    let candidates: Vec<&serde_json::value::RawValue> = fields.take("candidates")?.unwrap_or_default();
-    let mut extra = fields.rest(Dialect::Gemini);
-    for (at, raw) in candidates.into_iter().enumerate() {
-        if at > 0 {
-            extra.push(OTHER_CANDIDATES, raw.to_owned());
-            continue;
-        }
-        let mut fields = Keys::nested(raw)?;
-        for known in ["content", "finishReason", "index"] {
-            fields.take_raw(known);
-        }
-        for (key, raw) in fields.rest(Dialect::Gemini).fields() {
-            extra.push(format!("{CANDIDATE}{key}"), raw.clone());
-        }
+    let candidates: Vec<&RawValue> = fields.take("candidates")?.unwrap_or_default();
+    reply.extra = fields.rest(Dialect::Gemini);
+    let ChatReply { extra, further, .. } = reply;
+    let extras = std::iter::once(extra).chain(further.iter_mut().map(|other| &mut other.extra));
+    for (raw, extra) in candidates.into_iter().zip(extras) {
+        read_candidate_extra(raw, extra)?;
     }
-    Ok(extra)
+    Ok(())
+}
+
+fn read_candidate_extra(raw: &RawValue, extra: &mut Extra) -> Result<(), Malformed> {
+    let mut fields = Keys::nested(raw)?;
+    for known in ["content", "finishReason", "index"] {
+        fields.take_raw(known);
+    }
+    if extra.from().is_none() {
+        *extra = Extra::new(Dialect::Gemini);
+    }
+    fields.rest(Dialect::Gemini).fields().iter().for_each(|(key, raw)| extra.push(format!("{CANDIDATE}{key}"), raw.clone()));
+    Ok(())
 }
 
 /// Writes a whole answer.
@@ -69,10 +75,8 @@ pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
     json::object(|out| {
         if !blocked {
             out.array("candidates", |out| {
-                out.object(|out| write_candidate(reply, stamp, out));
-                for (_, raw) in extra.iter().filter(|(key, _)| key == OTHER_CANDIDATES) {
-                    out.raw(raw.get());
-                }
+                let answers = std::iter::once(reply).chain(&reply.further).enumerate();
+                answers.for_each(|(at, answer)| out.object(|out| write_candidate((at, answer), stamp, out)));
             });
         }
         if reply.usage.is_some() || reply.service_tier.is_some() {
@@ -80,13 +84,13 @@ pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
         }
         out.field("modelVersion", reply.model.as_ref().unwrap_or(&stamp.model));
         out.field("responseId", reply.id.as_ref().unwrap_or(&stamp.id));
-        for (key, raw) in extra.iter().filter(|(key, _)| !key.starts_with("candidates[")) {
+        for (key, raw) in extra.iter().filter(|(key, _)| !key.starts_with(CANDIDATE)) {
             out.raw(key, raw.get());
         }
     })
 }
 
-fn write_candidate(reply: &ChatReply, stamp: &Stamp, out: &mut Object<'_>) {
+fn write_candidate((at, reply): (usize, &ChatReply), stamp: &Stamp, out: &mut Object<'_>) {
     out.object("content", |out| {
         out.array("parts", |out| {
             for part in &reply.parts {
@@ -96,7 +100,7 @@ fn write_candidate(reply: &ChatReply, stamp: &Stamp, out: &mut Object<'_>) {
         out.text("role", "model");
     });
     out.field("finishReason", finish_name(&reply.finish));
-    out.field("index", &0);
+    out.field("index", &at);
     let own = reply.extra.of(Dialect::Gemini);
     let fields: Vec<_> = own.iter().filter_map(|(key, raw)| Some((key.strip_prefix(CANDIDATE)?, raw))).collect();
     for (key, raw) in &fields {

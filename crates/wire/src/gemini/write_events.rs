@@ -2,6 +2,8 @@
 //!
 //! Calls and sounds come whole, so they wait for the end of their block; sources and usage come with the last chunk.
 
+use std::collections::BTreeMap;
+
 use bytes::BytesMut;
 
 use super::answer::write_usage;
@@ -26,38 +28,37 @@ pub(super) struct Writer {
     stamp: Stamp,
     model: String,
     id: String,
-    /// The blocks under way, each with where in what is said it begins.
-    blocks: Vec<(u32, usize, Part)>,
-    sources: Sources,
-    /// How likely the tokens of what is written next were.
-    likely: Vec<Likelihood>,
+    /// The answer that is written, and the others.
+    answer: Answer,
+    others: BTreeMap<u64, Answer>,
     usage: Option<Usage>,
     tier: Option<String>,
     array_open: bool,
 }
 
+/// One of the answers under way.
+#[derive(Debug, Default)]
+struct Answer {
+    index: u64,
+    /// The blocks under way, each with where in what is said it begins.
+    blocks: Vec<(u32, usize, Part)>,
+    sources: Sources,
+    /// How likely the tokens of what is written next were.
+    likely: Vec<Likelihood>,
+}
+
 impl Writer {
     pub(super) fn new(stamp: Stamp) -> Self {
         let (model, id) = (stamp.model.clone(), stamp.id.clone());
-        Self {
-            stamp,
-            model,
-            id,
-            blocks: Vec::new(),
-            sources: Sources::default(),
-            likely: Vec::new(),
-            usage: None,
-            tier: None,
-            array_open: false,
-        }
+        Self { stamp, model, id, answer: Answer::default(), others: BTreeMap::new(), usage: None, tier: None, array_open: false }
     }
 
     fn on_delta(&mut self, block: u32, delta: &Delta, out: &mut BytesMut) {
-        let Some((_, from, part)) = self.blocks.iter_mut().find(|(id, ..)| *id == block) else { return };
+        let Some((_, from, part)) = self.answer.blocks.iter_mut().find(|(id, ..)| *id == block) else { return };
         let body = &mut part.body;
         match (body, delta) {
             (PartBody::Text { .. } | PartBody::Refusal(_), Delta::Text(text)) => {
-                self.sources.say(text);
+                self.answer.sources.say(text);
                 let part = PartBody::Text { text: text.clone(), citations: Vec::new() };
                 self.part(&part, out);
             }
@@ -72,17 +73,17 @@ impl Writer {
             (PartBody::ToolCall(call), Delta::Seal(seal)) => call.seal = Some(seal.clone()),
             (PartBody::Audio(Media { source: MediaSource::Base64(data), .. }), Delta::AudioData(more)) => data.push_str(more),
             (PartBody::Audio(_), Delta::Transcript(text)) => {
-                self.sources.say(text);
+                self.answer.sources.say(text);
                 self.part(&PartBody::Text { text: text.clone(), citations: Vec::new() }, out);
             }
-            (_, Delta::Citation(citation)) => self.sources.cite(*from, citation),
+            (_, Delta::Citation(citation)) => self.answer.sources.cite(*from, citation),
             _ => {}
         }
     }
 
     fn on_end_of_block(&mut self, block: u32, out: &mut BytesMut) {
-        let Some(at) = self.blocks.iter().position(|(id, ..)| *id == block) else { return };
-        let (.., part) = self.blocks.remove(at);
+        let Some(at) = self.answer.blocks.iter().position(|(id, ..)| *id == block) else { return };
+        let (.., part) = self.answer.blocks.remove(at);
         match &part.body {
             PartBody::Text { .. } | PartBody::Refusal(_) => {}
             PartBody::Reasoning(Thought { seal: None, .. }) => {}
@@ -109,32 +110,40 @@ impl Writer {
     }
 
     fn parts(&mut self, parts: &str, out: &mut BytesMut) {
-        let likely = std::mem::take(&mut self.likely);
+        let (index, likely) = (self.answer.index, std::mem::take(&mut self.answer.likely));
         self.chunk(out, |out| {
             out.object("content", |out| {
                 out.raw("parts", parts);
                 out.text("role", "model");
             });
-            out.field("index", &0);
+            out.field("index", &index);
             likelihood::write(out, &likely);
         });
     }
 
     fn on_end(&mut self, finish: &Finish, out: &mut BytesMut) {
-        let (sources, likely) = (std::mem::take(&mut self.sources), std::mem::take(&mut self.likely));
+        let Answer { index, sources, likely, .. } = std::mem::take(&mut self.answer);
         self.chunk(out, |out| {
             out.object("content", |out| {
                 out.array("parts", |_| {});
                 out.text("role", "model");
             });
             out.field("finishReason", finish_name(finish));
-            out.field("index", &0);
+            out.field("index", &index);
             likelihood::write(out, &likely);
             sources.write(out);
         });
-        if self.stamp.json_array {
-            out.extend_from_slice(b"]");
+    }
+
+    /// A step of a further answer, which takes the place of the one that is written meanwhile.
+    fn on_further(&mut self, index: u64, step: &Event, out: &mut BytesMut) {
+        let other = self.others.remove(&index).unwrap_or_else(|| Answer { index, ..Answer::default() });
+        let own = std::mem::replace(&mut self.answer, other);
+        match step {
+            Event::End { finish, .. } => self.on_end(finish, out),
+            step => self.write(step, out),
         }
+        self.others.insert(index, std::mem::replace(&mut self.answer, own));
     }
 
     fn chunk(&mut self, out: &mut BytesMut, write: impl FnOnce(&mut Object<'_>)) {
@@ -188,14 +197,18 @@ impl EventWriter for Writer {
                     self.model.clone_from(model);
                 }
             }
-            Event::BlockStart { block, kind } => self.blocks.push((*block, self.sources.here(), part_of(kind))),
+            Event::BlockStart { block, kind } => self.answer.blocks.push((*block, self.answer.sources.here(), part_of(kind))),
             Event::BlockDelta { block, delta } => self.on_delta(*block, delta, out),
             Event::BlockEnd { block } => self.on_end_of_block(*block, out),
             Event::Usage(usage) => self.usage.get_or_insert_with(Usage::default).merge((**usage).clone()),
             Event::End { finish, service_tier } => {
                 self.tier.clone_from(service_tier);
                 self.on_end(finish, out);
+                if self.stamp.json_array {
+                    out.extend_from_slice(b"]");
+                }
             }
+            Event::Further { answer, event } => self.on_further(*answer, event, out),
             Event::Fault(fault) => {
                 let (_, body) = write_problem(&Problem::from((**fault).clone()));
                 self.frame(&body, out);
@@ -203,7 +216,7 @@ impl EventWriter for Writer {
                     out.extend_from_slice(b"]");
                 }
             }
-            Event::Likely(tokens) => self.likely.extend_from_slice(tokens),
+            Event::Likely(tokens) => self.answer.likely.extend_from_slice(tokens),
             Event::Tier(_) | Event::Unknown(_) => {}
         }
     }

@@ -176,9 +176,6 @@ fn refuse(request: &ChatRequest) -> Result<(), Unsupported> {
     if is_own(request) {
         return Ok(());
     }
-    if request.sampling.n.is_some_and(|n| n > 1) {
-        return Err(Unsupported::new("n", Dialect::Gemini, "several answers at once cannot be translated"));
-    }
     if request.sampling.logprobs == Some(true) && !tells_likelihoods(request) {
         return Err(Unsupported::new("logprobs", Dialect::Gemini, "the client's format has no place for log probabilities"));
     }
@@ -396,9 +393,7 @@ fn write_generation(request: &ChatRequest, profile: &Profile, losses: &mut Losse
     out.option("seed", sampling.seed.as_ref());
     out.option("presencePenalty", sampling.presence_penalty.as_ref());
     out.option("frequencyPenalty", sampling.frequency_penalty.as_ref());
-    if is_own(request) {
-        out.option("candidateCount", sampling.n);
-    }
+    out.option("candidateCount", sampling.n.filter(|n| is_own(request) || *n > 1));
     if tells_likelihoods(request) {
         out.option("responseLogprobs", sampling.logprobs);
         out.option("logprobs", sampling.top_logprobs);

@@ -140,51 +140,18 @@ pub(super) fn read_reply(shape: Shape, body: &[u8]) -> Result<Made, Fault> {
 fn read_chat(body: &[u8]) -> Result<Made, Fault> {
     let reply = gemini::read_whole(&Memo::default(), body)?;
     let mut made = Made { filtered: reply.finish.reason == Reason::ContentFilter, ..Made::default() };
-    for part in reply.parts {
+    for part in reply.parts.into_iter().chain(reply.further.into_iter().flat_map(|other| other.parts)) {
         match part.body {
             PartBody::Image(Media { source: MediaSource::Base64(data), media_type, .. }) => made.images.push(Picture { data, media_type }),
             PartBody::Text { text, .. } => made.told.push_str(&text),
             _ => {}
         }
     }
-    // The meaning holds one answer; where several were asked for, the others are here.
-    for (_, raw) in reply.extra.fields().iter().filter(|(key, _)| key == gemini::OTHER_CANDIDATES) {
-        made.images.extend(of_candidate(raw));
-    }
     if made.images.is_empty() && made.told.is_empty() {
         made.told = reply.finish.raw.unwrap_or_default();
     }
     made.usage = reply.usage.map(drawn);
     Ok(made)
-}
-
-/// The images of a further candidate.
-fn of_candidate(raw: &RawValue) -> Vec<Picture> {
-    #[derive(Deserialize)]
-    struct Candidate {
-        content: Option<Content>,
-    }
-    #[derive(Deserialize)]
-    struct Content {
-        #[serde(default)]
-        parts: Vec<Part>,
-    }
-    #[derive(Deserialize)]
-    struct Part {
-        #[serde(rename = "inlineData", alias = "inline_data")]
-        inline: Option<Inline>,
-        #[serde(default)]
-        thought: bool,
-    }
-    #[derive(Deserialize)]
-    struct Inline {
-        #[serde(rename = "mimeType", alias = "mime_type")]
-        media_type: Option<String>,
-        data: String,
-    }
-    let parts = serde_json::from_str::<Candidate>(raw.get()).ok().and_then(|candidate| candidate.content).map(|content| content.parts);
-    let inline = parts.into_iter().flatten().filter(|part| !part.thought).filter_map(|part| part.inline);
-    inline.map(|inline| Picture { data: inline.data, media_type: inline.media_type }).collect()
 }
 
 /// What a model puts out that was asked for images is images, unless it says what else.

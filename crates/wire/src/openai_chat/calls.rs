@@ -35,6 +35,11 @@ impl Calls {
         self.spare = id;
     }
 
+    /// Those of a further answer, whose ids are made up as others.
+    pub(super) fn of_further(&self, answer: u64) -> Self {
+        Self { list: Vec::new(), spare: format!("{}_{answer}", self.spare) }
+    }
+
     /// Whether there are any.
     pub(super) fn any(&self) -> bool {
         !self.list.is_empty()

@@ -44,9 +44,9 @@
 //!
 //! # Answers
 //!
-//! Fields of the first choice that the meaning has not are kept in `Extra` under `choices[0].…`, further choices under
-//! `choices[1..]`; both come back to clients of this format. In streams the first choice alone is read. An end is only told at
-//! `[DONE]` or at the end of a stream that gave a finish reason, since the usage may come after the reason.
+//! The first choice is the answer, others are its further ones. Fields of a choice that the meaning has not are kept in `Extra` under
+//! `choice.…`, and come back to clients of this format. An end is only told at `[DONE]` or at the end of a stream whose choices all gave
+//! a finish reason, since the usage may come after the reason.
 //!
 //! Usage: `prompt_tokens` includes cached tokens. Thoughts that only the total counts (xAI) are added to the output, sound that
 //! only the total counts (Mistral) to the input. Counts a provider did not send are not written, but for `cached_tokens` and

@@ -1,6 +1,7 @@
 //! A provider's stream, chunk by chunk.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
@@ -45,6 +46,8 @@ pub(super) struct Reader {
     /// Encrypted items that name an id and have not found it yet.
     sealed: Vec<(String, Sealed)>,
     calls: Calls,
+    /// The further answers, each of which is read as the first.
+    further: BTreeMap<u64, Reader>,
     /// The last finish reason and stop sequence; held back, since the usage may still come.
     finish: Option<(String, Option<String>)>,
     tier: Option<String>,
@@ -65,6 +68,7 @@ impl Reader {
             thought: String::new(),
             sealed: Vec::new(),
             calls: Calls::default(),
+            further: BTreeMap::new(),
             finish: None,
             tier: None,
             cited: false,
@@ -168,9 +172,9 @@ impl Reader {
             self.late_sources(&chunk, out);
         }
         for choice in choices {
-            // Other choices pass where the formats agree; the meaning holds one.
-            if count(choice.index).unwrap_or(0) == 0 {
-                self.choice(choice, out)?;
+            match count(choice.index).unwrap_or(0) {
+                0 => self.choice(choice, out)?,
+                index => self.further(index, choice, out)?,
             }
         }
         if let Some(usage) = usage {
@@ -189,6 +193,14 @@ impl Reader {
             self.cited = true;
             self.cite(reply::sources(chunk.search_results, chunk.citations), out);
         }
+    }
+
+    fn further(&mut self, index: u64, choice: &Choice<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        let begin = || Self { started: true, calls: self.calls.of_further(index), ..Self::new(self.memo.clone()) };
+        let mut steps = Vec::new();
+        let read = self.further.entry(index).or_insert_with(begin).choice(choice, &mut steps);
+        out.extend(Event::further(index, steps));
+        read
     }
 
     fn choice(&mut self, choice: &Choice<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
@@ -388,6 +400,11 @@ impl Reader {
             out.push(Event::Fault(Box::new(Fault::protocol("the stream holds no answer"))));
             return;
         }
+        for (index, mut other) in std::mem::take(&mut self.further) {
+            let mut steps = Vec::new();
+            other.end(&mut steps);
+            out.extend(Event::further(index, steps));
+        }
         let (raw, stop) = self.finish.take().map_or((None, None), |(raw, stop)| (Some(raw), stop));
         let finish = read_finish(raw.as_deref(), stop, self.calls.any(), &self.memo);
         out.push(Event::End { finish, service_tier: self.tier.take() });
@@ -423,7 +440,7 @@ impl EventReader for Reader {
         if self.done {
             return;
         }
-        if self.finish.is_some() {
+        if self.has_finished() {
             self.end(out);
         } else {
             self.done = true;
@@ -450,6 +467,6 @@ impl EventReader for Reader {
     }
 
     fn has_finished(&self) -> bool {
-        self.finish.is_some()
+        self.finish.is_some() && self.further.values().all(Self::has_finished)
     }
 }

@@ -10,6 +10,7 @@ use super::write_messages::{write_call, write_images};
 use super::{citations, error, likelihood, reasoning};
 use crate::chat::{Citation, Part, PartBody, Thought, ToolCall};
 use crate::dialect::{Dialect, Flavor};
+use crate::extra::Extra;
 use crate::fields::Fields;
 use crate::half::{Memo, Stamp};
 use crate::json::{self, Object};
@@ -19,10 +20,9 @@ use crate::tier;
 
 const HERE: Dialect = Dialect::OpenAiChat;
 
-/// Where in `ChatReply::extra` the fields of the first choice, of its message, and the other choices stand.
-const CHOICE: &str = "choices[0].";
-const MESSAGE: &str = "choices[0].message.";
-const OTHERS: &str = "choices[1..]";
+/// Where in `ChatReply::extra` the fields of a choice and of its message stand.
+const CHOICE: &str = "choice.";
+const MESSAGE: &str = "choice.message.";
 
 /// OpenRouter's clients refuse an answer without it; that it is unknown is enough for them.
 const FINGERPRINT: &str = "system_fingerprint";
@@ -35,18 +35,26 @@ pub(super) fn read_reply(memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
         return Err(fault);
     }
     let choices: Vec<&RawValue> = fields.take("choices").map_err(unreadable)?.unwrap_or_default();
-    let Some((first, others)) = choices.split_first() else { return Err(error::no_choices(fields, body)) };
-    read_answer(fields, (first, others), memo).map_err(unreadable)
+    if choices.is_empty() {
+        return Err(error::no_choices(fields, body));
+    }
+    read_answers(fields, &choices, memo).map_err(unreadable)
 }
 
-fn read_answer(mut fields: Fields<'_>, (first, others): (&RawValue, &[&RawValue]), memo: &Memo) -> Result<ChatReply, Malformed> {
+fn read_answers(mut fields: Fields<'_>, choices: &[&RawValue], memo: &Memo) -> Result<ChatReply, Malformed> {
+    let id = word(fields.take_raw("id"));
+    let read = |(at, raw): (usize, &&RawValue)| {
+        let ids = if at == 0 { spare_id(id.as_deref()) } else { format!("{}_{at}", spare_id(id.as_deref())) };
+        read_choice(raw, &format!("call_{ids}"), memo).map_err(|error| error.within(&format!("choices[{at}]")))
+    };
+    let mut answers = choices.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?.into_iter();
     let mut reply = ChatReply {
-        id: word(fields.take_raw("id")),
+        id: id.clone(),
         model: word(fields.take_raw("model")),
         created: count(fields.take_raw("created")).filter(|created| *created > 0),
         service_tier: word(fields.take_raw("service_tier")).map(tier::read),
         usage: fields.take_raw("usage").and_then(read_usage),
-        ..ChatReply::default()
+        ..answers.next().unwrap_or_default()
     };
     if reply.usage.is_none()
         && let Some(raw) = fields.take_raw("x_groq")
@@ -54,8 +62,17 @@ fn read_answer(mut fields: Fields<'_>, (first, others): (&RawValue, &[&RawValue]
         reply.usage = Fields::nested(raw).ok().and_then(|mut inner| inner.take_raw("usage")).and_then(read_usage);
     }
     fields.take_raw("object");
-    let mut choice = Fields::nested(first).map_err(|error| error.within("choices[0]"))?;
-    let inside = |error: Malformed| error.within("choices[0].message");
+    add_sources(&mut fields, &mut reply.parts);
+    fields.rest(HERE).fields().iter().for_each(|(key, value)| reply.extra.push(key.as_str(), value.clone()));
+    reply.further = answers.collect();
+    Ok(reply)
+}
+
+/// What one choice says; `ids`: what ids of calls begin with that are made up.
+fn read_choice(raw: &RawValue, ids: &str, memo: &Memo) -> Result<ChatReply, Malformed> {
+    let mut reply = ChatReply { extra: Extra::new(HERE), ..ChatReply::default() };
+    let mut choice = Fields::nested(raw)?;
+    let inside = |error: Malformed| error.within("message");
     let message = choice.take_raw("message").filter(|raw| raw.get() != "null");
     let mut message = match message {
         Some(message) => Fields::nested(message).map_err(inside)?,
@@ -64,19 +81,21 @@ fn read_answer(mut fields: Fields<'_>, (first, others): (&RawValue, &[&RawValue]
         None => return Err(inside(Malformed::new("is missing"))),
     };
     message.take_raw("role");
-    let ids = format!("call_{}", spare_id(reply.id.as_deref()));
-    let reading = Reading { vendor: memo.vendor.as_deref(), ids: &ids };
+    let reading = Reading { vendor: memo.vendor.as_deref(), ids };
     reply.parts = read_assistant(&mut message, &reading).map_err(inside)?.parts;
     // The older format's choices are texts.
     reply.parts.extend(choice.take::<String>("text")?.map(Part::text));
-    add_sources(&mut fields, &mut reply.parts);
     let calls = reply.parts.iter().any(|part| matches!(part.body, PartBody::ToolCall(_)));
     let finish = word(choice.take_raw("finish_reason")).or_else(|| finish_details(&mut choice));
     let stop_sequence = choice.take_raw("stop_reason").and_then(super::text::string).map(std::borrow::Cow::into_owned);
     reply.finish = read_finish(finish.as_deref(), stop_sequence, calls, memo);
     choice.take_raw("index");
     reply.likelihoods = likelihood::read(choice.peek_raw("logprobs"));
-    keep_rest(&mut reply, fields, (choice, message), others);
+    for (prefix, fields) in [(CHOICE, choice), (MESSAGE, message)] {
+        for (key, value) in fields.rest(HERE).fields().iter().filter(|(_, value)| value.get() != "null") {
+            reply.extra.push(format!("{prefix}{key}"), value.clone());
+        }
+    }
     Ok(reply)
 }
 
@@ -112,21 +131,6 @@ pub(super) fn sources(results: Option<&RawValue>, urls: Option<&RawValue>) -> Ve
     if found.is_empty() { list(urls) } else { found }
 }
 
-fn keep_rest(reply: &mut ChatReply, top: Fields<'_>, (choice, message): (Fields<'_>, Fields<'_>), others: &[&RawValue]) {
-    reply.extra = top.rest(HERE);
-    for (prefix, fields) in [(CHOICE, choice), (MESSAGE, message)] {
-        for (key, value) in fields.rest(HERE).fields() {
-            if value.get() != "null" {
-                reply.extra.push(format!("{prefix}{key}"), value.clone());
-            }
-        }
-    }
-    if !others.is_empty() {
-        let list: Vec<&str> = others.iter().map(|raw| raw.get()).collect();
-        reply.extra.push(OTHERS, json::raw(&format!("[{}]", list.join(","))).unwrap_or_else(|| RawValue::NULL.to_owned()));
-    }
-}
-
 /// Writes a whole answer.
 pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
     json::object(|object| {
@@ -138,10 +142,8 @@ pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
             object.option("provider", stamp.provider.as_ref());
         }
         object.array("choices", |choices| {
-            choices.object(|choice| write_choice(choice, reply, stamp));
-            let others = reply.extra.of(HERE).iter().find(|(key, _)| key == OTHERS);
-            let others: Vec<&RawValue> = others.and_then(|(_, raw)| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-            others.into_iter().for_each(|other| choices.raw(other.get()));
+            let answers = std::iter::once(reply).chain(&reply.further).enumerate();
+            answers.for_each(|(at, answer)| choices.object(|choice| write_choice(choice, (at, answer), stamp)));
         });
         if let Some(usage) = &reply.usage {
             write_usage(object, usage, stamp.flavor);
@@ -151,14 +153,14 @@ pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
             object.field(FINGERPRINT, &());
         }
         let written = |key: &str| key == "provider" && stamp.flavor == Flavor::OpenRouter && stamp.provider.is_some();
-        for (key, value) in reply.extra.of(HERE).iter().filter(|(key, _)| !key.starts_with("choices[") && !written(key)) {
+        for (key, value) in reply.extra.of(HERE).iter().filter(|(key, _)| !key.starts_with(CHOICE) && !written(key)) {
             object.raw(key, value.get());
         }
     })
 }
 
-fn write_choice(choice: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
-    choice.field("index", &0);
+fn write_choice(choice: &mut Object<'_>, (at, reply): (usize, &ChatReply), stamp: &Stamp) {
+    choice.field("index", &at);
     choice.object("message", |message| write_message(message, reply, stamp));
     let calls = reply.parts.iter().any(|part| matches!(part.body, PartBody::ToolCall(_)));
     let refused = reply.parts.iter().any(|part| matches!(part.body, PartBody::Refusal(_)));
@@ -175,7 +177,7 @@ fn write_choice(choice: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
             _ => {}
         }
     }
-    if !own.iter().any(|(key, _)| key == "choices[0].logprobs") {
+    if !own.iter().any(|(key, _)| key.strip_prefix(CHOICE) == Some("logprobs")) {
         match &reply.likelihoods[..] {
             [] => choice.field("logprobs", &()),
             tokens => likelihood::write(choice, tokens),

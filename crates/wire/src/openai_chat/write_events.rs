@@ -1,5 +1,7 @@
 //! A streamed answer for the client. The head of a chunk is the same every time and made once.
 
+use std::collections::BTreeMap;
+
 use bytes::BytesMut;
 
 use super::error;
@@ -42,6 +44,10 @@ enum Kind {
 #[derive(Debug)]
 pub(super) struct Writer {
     stamp: Stamp,
+    /// Which answer is written.
+    index: u64,
+    /// The further ones, each of which is written as the first.
+    further: BTreeMap<u64, Writer>,
     /// `data: {"id":…,"object":…,"created":…,"model":…`
     head: Vec<u8>,
     blocks: Vec<(u32, Kind)>,
@@ -66,6 +72,8 @@ impl Writer {
         Self {
             format: reasoning::told_format(stamp.vendor.as_deref()),
             stamp,
+            index: 0,
+            further: BTreeMap::new(),
             head: Vec::new(),
             blocks: Vec::new(),
             usage: None,
@@ -94,16 +102,39 @@ impl Writer {
         });
         head.pop();
         self.head = head;
+        self.open(out);
+    }
+
+    fn open(&mut self, out: &mut BytesMut) {
         self.delta(out, |delta| {
             delta.text("role", "assistant");
             delta.text("content", "");
         });
     }
 
-    fn delta(&mut self, out: &mut BytesMut, write: impl FnOnce(&mut Object<'_>)) {
+    fn further(&mut self, answer: u64, step: &Event, out: &mut BytesMut) {
+        let other = self.further.entry(answer).or_insert_with(|| {
+            let mut other = Self { index: answer, head: self.head.clone(), ..Self::new(self.stamp.clone()) };
+            other.open(out);
+            other
+        });
+        match step {
+            Event::End { finish, .. } => other.stop(finish, None, out),
+            step => other.write(step, out),
+        }
+    }
+
+    /// A chunk up to what its choice adds.
+    fn begin_chunk(&mut self) {
         self.scratch.clear();
         self.scratch.extend_from_slice(&self.head);
-        self.scratch.extend_from_slice(br#","choices":[{"index":0,"delta":"#);
+        self.scratch.extend_from_slice(br#","choices":[{"index":"#);
+        json::write_value(&mut self.scratch, &self.index);
+        self.scratch.extend_from_slice(br#","delta":"#);
+    }
+
+    fn delta(&mut self, out: &mut BytesMut, write: impl FnOnce(&mut Object<'_>)) {
+        self.begin_chunk();
         json::write_object(&mut self.scratch, write);
         if !self.likely.is_empty() {
             let tail = json::object(|object| likelihood::write(object, &std::mem::take(&mut self.likely)));
@@ -270,10 +301,10 @@ impl Writer {
         }
     }
 
-    fn end(&mut self, finish: &Finish, tier: Option<&String>, out: &mut BytesMut) {
-        self.scratch.clear();
-        self.scratch.extend_from_slice(&self.head);
-        self.scratch.extend_from_slice(br#","choices":[{"index":0,"delta":{},"finish_reason":"#);
+    /// Says why the answer ended.
+    fn stop(&mut self, finish: &Finish, tier: Option<&String>, out: &mut BytesMut) {
+        self.begin_chunk();
+        self.scratch.extend_from_slice(br#"{},"finish_reason":"#);
         json::write_value(&mut self.scratch, write_finish(finish, self.calls > 0, self.refused, self.stamp.flavor));
         if self.stamp.flavor == Flavor::OpenRouter {
             self.scratch.extend_from_slice(br#","native_finish_reason":"#);
@@ -289,6 +320,12 @@ impl Writer {
             json::write_value(&mut self.scratch, tier);
         }
         self.scratch.extend_from_slice(b"}\n\n");
+        out.extend_from_slice(&self.scratch);
+    }
+
+    fn end(&mut self, finish: &Finish, tier: Option<&String>, out: &mut BytesMut) {
+        self.stop(finish, tier, out);
+        self.scratch.clear();
         let wanted = self.stamp.stream_usage || self.stamp.flavor == Flavor::OpenRouter;
         if let Some(usage) = self.usage.take().filter(|_| wanted) {
             self.scratch.extend_from_slice(&self.head);
@@ -337,6 +374,7 @@ impl EventWriter for Writer {
             Event::BlockDelta { block, delta } => self.extend(*block, delta, out),
             Event::BlockEnd { block } => self.close(*block, out),
             Event::Usage(usage) => self.usage.get_or_insert_default().merge((**usage).clone()),
+            Event::Further { answer, event } => self.further(*answer, event, out),
             Event::End { finish, service_tier } => self.end(finish, service_tier.as_ref(), out),
             Event::Fault(fault) => {
                 let problem = Problem { provider: self.stamp.provider.clone(), ..Problem::from((**fault).clone()) };

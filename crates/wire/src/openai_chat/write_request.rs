@@ -19,9 +19,6 @@ const HERE: Dialect = Dialect::OpenAiChat;
 /// Writes a request.
 pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
     let native = request.extra.from() == Some(HERE);
-    if !native && request.sampling.n.is_some_and(|n| n > 1) {
-        return Err(Unsupported::new("n", HERE, "several answers at once pass only where the formats agree"));
-    }
     let mut losses = Losses::new();
     let told = accent::in_words(request, profile);
     let request = told.as_ref().unwrap_or(request);

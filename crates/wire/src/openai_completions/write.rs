@@ -15,11 +15,15 @@ use crate::reply::{ChatReply, Finish, Reason, Usage};
 
 /// Writes a whole answer.
 pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
-    let text: String = reply.parts.iter().filter_map(|part| visible(&part.body)).collect();
     json::object(|object| {
         let told = (reply.id.as_deref(), reply.model.as_deref(), reply.created);
         write_head(object, told, stamp);
-        object.array("choices", |choices| choices.object(|choice| write_choice(choice, &text, Some(&reply.finish), stamp)));
+        object.array("choices", |choices| {
+            for (at, answer) in (0..).zip(std::iter::once(reply).chain(&reply.further)) {
+                let text: String = answer.parts.iter().filter_map(|part| visible(&part.body)).collect();
+                choices.object(|choice| write_choice(choice, (at, &text), Some(&answer.finish), stamp));
+            }
+        });
         if let Some(usage) = &reply.usage {
             write_usage(object, usage, stamp.flavor);
         }
@@ -48,9 +52,9 @@ fn write_head(object: &mut Object<'_>, (id, model, created): (Option<&str>, Opti
     }
 }
 
-fn write_choice(choice: &mut Object<'_>, text: &str, finish: Option<&Finish>, stamp: &Stamp) {
+fn write_choice(choice: &mut Object<'_>, (at, text): (u64, &str), finish: Option<&Finish>, stamp: &Stamp) {
     choice.field("text", text);
-    choice.field("index", &0);
+    choice.field("index", &at);
     choice.field("logprobs", &());
     match finish {
         // There are no tools here, so nothing can end by calling one.
@@ -70,7 +74,8 @@ fn write_choice(choice: &mut Object<'_>, text: &str, finish: Option<&Finish>, st
 pub(super) struct Writer {
     stamp: Stamp,
     head: Vec<u8>,
-    shown: Vec<u32>,
+    /// The blocks that are text, each with the answer it is of.
+    shown: Vec<(u64, u32)>,
     usage: Option<Usage>,
 }
 
@@ -79,20 +84,32 @@ impl Writer {
         Self { stamp, head: Vec::new(), shown: Vec::new(), usage: None }
     }
 
-    fn chunk(&self, text: &str, end: Option<(&Finish, Option<&String>)>, out: &mut BytesMut) {
+    fn chunk(&self, said: (u64, &str), end: Option<(&Finish, Option<&String>)>, out: &mut BytesMut) {
         out.extend_from_slice(&self.head);
         out.extend_from_slice(b",");
         let rest = json::object(|object| {
             let finish = end.map(|(finish, _)| finish);
-            object.array("choices", |choices| choices.object(|choice| write_choice(choice, text, finish, &self.stamp)));
+            object.array("choices", |choices| choices.object(|choice| write_choice(choice, said, finish, &self.stamp)));
             object.option("service_tier", end.and_then(|(_, tier)| tier));
         });
         out.extend_from_slice(&rest[1..]);
         out.extend_from_slice(b"\n\n");
     }
 
+    /// A step of one of the answers; the end of the first is that of the stream.
+    fn step(&mut self, answer: u64, event: &Event, out: &mut BytesMut) {
+        match event {
+            Event::BlockStart { block, kind: BlockKind::Text | BlockKind::Refusal } => self.shown.push((answer, *block)),
+            Event::BlockDelta { block, delta: Delta::Text(text) } if self.shown.contains(&(answer, *block)) => {
+                self.chunk((answer, text), None, out);
+            }
+            Event::End { finish, .. } => self.chunk((answer, ""), Some((finish, None)), out),
+            _ => {}
+        }
+    }
+
     fn end(&mut self, finish: &Finish, tier: Option<&String>, out: &mut BytesMut) {
-        self.chunk("", Some((finish, tier)), out);
+        self.chunk((0, ""), Some((finish, tier)), out);
         let wanted = self.stamp.stream_usage || self.stamp.flavor == Flavor::OpenRouter;
         if let Some(usage) = self.usage.take().filter(|_| wanted) {
             out.extend_from_slice(&self.head);
@@ -112,8 +129,8 @@ impl EventWriter for Writer {
                 json::write_object(&mut self.head, |object| write_head(object, (id.as_deref(), model.as_deref(), *created), &self.stamp));
                 self.head.pop();
             }
-            Event::BlockStart { block, kind: BlockKind::Text | BlockKind::Refusal } => self.shown.push(*block),
-            Event::BlockDelta { block, delta: Delta::Text(text) } if self.shown.contains(block) => self.chunk(text, None, out),
+            Event::BlockStart { .. } | Event::BlockDelta { .. } => self.step(0, event, out),
+            Event::Further { answer, event } => self.step(*answer, event, out),
             Event::Usage(usage) => self.usage.get_or_insert_default().merge((**usage).clone()),
             Event::End { finish, service_tier } => self.end(finish, service_tier.as_ref(), out),
             Event::Fault(fault) => {
@@ -123,12 +140,7 @@ impl EventWriter for Writer {
                     &Begun::default(),
                 ));
             }
-            Event::BlockStart { .. }
-            | Event::BlockDelta { .. }
-            | Event::BlockEnd { .. }
-            | Event::Likely(_)
-            | Event::Tier(_)
-            | Event::Unknown(_) => {}
+            Event::BlockEnd { .. } | Event::Likely(_) | Event::Tier(_) | Event::Unknown(_) => {}
         }
     }
 }

@@ -92,7 +92,8 @@ impl EventWriter for Writer {
             Event::Usage(usage) => self.usage.get_or_insert_with(Usage::default).merge((**usage).clone()),
             Event::End { finish, service_tier } => self.on_end(finish, service_tier.as_deref(), out),
             Event::Fault(fault) => self.on_fault(&Problem::from((**fault).clone()), out),
-            Event::Likely(_) | Event::Tier(_) | Event::Unknown(_) => {}
+            // Nobody asks for further answers in this format.
+            Event::Further { .. } | Event::Likely(_) | Event::Tier(_) | Event::Unknown(_) => {}
         }
     }
 }

@@ -26,10 +26,15 @@ impl Refusal {
 
     /// Refuses what an API of one plain answer cannot give: several answers, likelihoods (`why` says what they lack) and sound.
     pub(crate) fn answers(&mut self, request: &ChatRequest, why: &str) {
-        let sampling = &request.sampling;
-        if sampling.n.is_some_and(|n| n > 1) {
+        if request.sampling.n.is_some_and(|n| n > 1) {
             self.add("n", "this provider gives one answer to a request");
         }
+        self.more_than_text(request, why);
+    }
+
+    /// Refuses what an API of plain texts cannot give: likelihoods (`why` says what they lack) and sound.
+    pub(crate) fn more_than_text(&mut self, request: &ChatRequest, why: &str) {
+        let sampling = &request.sampling;
         if sampling.logprobs == Some(true) || sampling.top_logprobs.is_some_and(|top| top > 0) {
             self.add("logprobs", why);
         }

@@ -12,6 +12,11 @@ use crate::reply::ChatReply;
 /// Reads a whole answer as the client is to have it.
 pub fn read_reply(outbound: &dyn Outbound, memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
     let mut reply = outbound.read_reply(memo, body)?;
+    turn(&mut reply, memo);
+    Ok(reply)
+}
+
+fn turn(reply: &mut ChatReply, memo: &Memo) {
     for part in &mut reply.parts {
         let PartBody::ToolCall(call) = &mut part.body else { continue };
         let Some(known) = memo.stand_ins.iter().find(|known| known.name == call.name) else { continue };
@@ -22,7 +27,7 @@ pub fn read_reply(outbound: &dyn Outbound, memo: &Memo, body: &[u8]) -> Result<C
             call.arguments = text_of(&call.arguments);
         }
     }
-    Ok(reply)
+    reply.further.iter_mut().for_each(|other| turn(other, memo));
 }
 
 /// Reads a streamed answer as the client is to have it.
@@ -39,8 +44,8 @@ pub fn event_reader(outbound: &dyn Outbound, mut memo: Memo) -> Box<dyn EventRea
 struct Back {
     reader: Box<dyn EventReader>,
     stand_ins: Vec<StandIn>,
-    /// The blocks of calls with free text, and their arguments so far: where a text ends is known at the end.
-    open: Vec<(u32, String)>,
+    /// The blocks of calls with free text, by answer, and their arguments so far: where a text ends is known at the end.
+    open: Vec<((u64, u32), String)>,
 }
 
 impl EventReader for Back {
@@ -65,39 +70,52 @@ impl EventReader for Back {
 impl Back {
     /// Turns the events behind that place.
     fn turn(&mut self, before: usize, out: &mut Vec<Event>) {
-        for mut event in out.split_off(before) {
-            match &mut event {
-                Event::BlockStart { block, kind } => self.begin(*block, kind),
-                Event::BlockDelta { block, delta: Delta::Arguments(more) } => {
-                    if let Some((_, arguments)) = self.open.iter_mut().find(|(open, _)| open == block) {
-                        arguments.push_str(more);
-                        continue;
-                    }
+        for event in out.split_off(before) {
+            match event {
+                Event::Further { answer, event } => {
+                    let mut steps = Vec::new();
+                    self.step(answer, *event, &mut steps);
+                    out.extend(Event::further(answer, steps));
                 }
-                Event::BlockEnd { block } => {
-                    if let Some(at) = self.open.iter().position(|(open, _)| open == block) {
-                        let (block, arguments) = self.open.swap_remove(at);
-                        let text = text_of(&arguments);
-                        if !text.is_empty() {
-                            out.push(Event::BlockDelta { block, delta: Delta::Arguments(text) });
-                        }
-                    }
-                }
-                _ => {}
+                event => self.step(0, event, out),
             }
-            out.push(event);
         }
     }
 
-    fn begin(&mut self, block: u32, kind: &mut BlockKind) {
-        let BlockKind::ToolCall { name, custom, namespace, .. } = kind else { return };
-        let Some(known) = self.stand_ins.iter().find(|known| known.name == *name) else { return };
+    fn step(&mut self, answer: u64, mut event: Event, out: &mut Vec<Event>) {
+        let at = |open: &[((u64, u32), String)], block: u32| open.iter().position(|(known, _)| *known == (answer, block));
+        match &mut event {
+            Event::BlockStart { block, kind } => {
+                if self.name(kind) {
+                    self.open.push(((answer, *block), String::new()));
+                }
+            }
+            Event::BlockDelta { block, delta: Delta::Arguments(more) } => {
+                if let Some(at) = at(&self.open, *block) {
+                    return self.open[at].1.push_str(more);
+                }
+            }
+            Event::BlockEnd { block } => {
+                if let Some(at) = at(&self.open, *block) {
+                    let text = text_of(&self.open.swap_remove(at).1);
+                    if !text.is_empty() {
+                        out.push(Event::BlockDelta { block: *block, delta: Delta::Arguments(text) });
+                    }
+                }
+            }
+            _ => {}
+        }
+        out.push(event);
+    }
+
+    /// Names the tool that a call stands for. Whether that one takes free text.
+    fn name(&self, kind: &mut BlockKind) -> bool {
+        let BlockKind::ToolCall { name, custom, namespace, .. } = kind else { return false };
+        let Some(known) = self.stand_ins.iter().find(|known| known.name == *name) else { return false };
         name.clone_from(&known.tool);
         namespace.clone_from(&known.namespace);
-        if known.custom {
-            *custom = true;
-            self.open.push((block, String::new()));
-        }
+        *custom |= known.custom;
+        known.custom
     }
 }
 

@@ -27,5 +27,6 @@ mod pieced;
 mod problems;
 mod requests;
 mod respelled;
+mod several;
 mod sounds;
 mod verbatim;

@@ -197,8 +197,8 @@ fn what_cannot_be_carried_is_told() {
     assert_eq!(losses, "logit_bias, user");
     let expected = json!({"responseMimeType": "application/json", "responseJsonSchema": {"type": "object", "additionalProperties": false}});
     assert_eq!(body["generationConfig"], expected);
-    request.sampling.n = Some(2);
-    assert_eq!(dialect().write_request(&request, &Profile::default()).unwrap_err().field, "n");
+    request.sampling.logprobs = Some(true);
+    assert_eq!(dialect().write_request(&request, &Profile::default()).unwrap_err().field, "logprobs");
 }
 
 #[test]

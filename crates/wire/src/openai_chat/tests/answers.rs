@@ -151,12 +151,13 @@ fn what_a_provider_of_this_format_adds_comes_back() {
     let body = json!({"id": "a", "object": "chat.completion", "created": 5, "model": "m", "system_fingerprint": "fp", "x_top": 1,
         "choices": [
             {"index": 0, "message": {"role": "assistant", "content": "A", "x_message": 2}, "logprobs": {"content": []}, "finish_reason": "stop", "x_choice": 3},
-            {"index": 1, "message": {"role": "assistant", "content": "B"}, "finish_reason": "length"}
+            {"index": 1, "message": {"role": "assistant", "content": "B", "x_message": 5}, "logprobs": null, "finish_reason": "length", "x_choice": 6}
         ],
         "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "x_usage": 4}});
     let reply = OpenAiChat.read_reply(&Memo::default(), body.to_string().as_bytes()).unwrap();
     let mut back: Value = serde_json::from_slice(&OpenAiChat.write_reply(&reply, &stamp(Flavor::OpenAi))).unwrap();
-    back["choices"][0]["message"].as_object_mut().unwrap().remove("refusal");
+    let choices = back["choices"].as_array_mut().unwrap();
+    choices.iter_mut().for_each(|choice| drop(choice["message"].as_object_mut().unwrap().remove("refusal")));
     assert_eq!(back, body);
 }
 

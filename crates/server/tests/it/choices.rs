@@ -1,0 +1,84 @@
+//! Several answers to one request, through the gateway.
+
+use serde_json::{Value, json};
+
+use crate::charged::{ask, told};
+
+fn streamed(chunks: &[Value], end: &str) -> String {
+    chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect::<String>() + end
+}
+
+/// The events of a stream.
+fn events(text: &str) -> Vec<Value> {
+    let payloads = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|payload| *payload != "[DONE]");
+    payloads.map(|payload| serde_json::from_str(payload).expect("JSON")).collect()
+}
+
+/// A client of chats asks Google for two answers, and gets them as two choices.
+#[test]
+fn choices_are_googles_candidates() {
+    let candidate = |at: u64, text: &str, why: Value| json!({"content": {"parts": [{"text": text}]}, "index": at, "finishReason": why});
+    let usage = json!({"promptTokenCount": 2, "candidatesTokenCount": 6, "totalTokenCount": 8});
+    let whole =
+        json!({"candidates": [candidate(0, "Red", json!("STOP")), candidate(1, "Blue", json!("MAX_TOKENS"))], "usageMetadata": usage});
+    let stream = streamed(
+        &[
+            json!({"candidates": [candidate(1, "Bl", Value::Null)]}),
+            json!({"candidates": [candidate(0, "Red", json!("STOP")), candidate(1, "ue", json!("MAX_TOKENS"))], "usageMetadata": usage}),
+        ],
+        "",
+    );
+    told(&[("g", "gemini/g", "")], |gateway| {
+        let answer = ask(gateway, "/v1/chat/completions", "g", &json!({"n": 2}), &whole.to_string()).json();
+        let choice = |at: usize| (answer["choices"][at]["message"]["content"].clone(), answer["choices"][at]["finish_reason"].clone());
+        assert_eq!((choice(0), choice(1)), ((json!("Red"), json!("stop")), (json!("Blue"), json!("length"))), "{answer}");
+        assert_eq!(answer["usage"]["completion_tokens"], 6);
+        let reply = ask(gateway, "/v1/chat/completions", "g", &json!({"n": 2, "stream": true}), &stream);
+        let events = events(reply.text());
+        let text = |at: u64| -> String {
+            let of = events
+                .iter()
+                .filter_map(|event| event["choices"][0]["delta"]["content"].as_str().filter(|_| event["choices"][0]["index"] == at));
+            of.collect()
+        };
+        assert_eq!((text(0), text(1)), ("Red".to_owned(), "Blue".to_owned()), "{}", reply.text());
+        let ends = events.iter().filter(|event| event["choices"][0]["finish_reason"].is_string()).count();
+        assert!(ends == 2 && reply.text().trim_end().ends_with("[DONE]"), "{}", reply.text());
+    });
+}
+
+/// A client of Google's asks a provider of chats for two candidates.
+#[test]
+fn candidates_are_choices_of_chats() {
+    let choice = |at: u64, text: &str| json!({"index": at, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"});
+    let usage = json!({"prompt_tokens": 2, "completion_tokens": 6, "total_tokens": 8});
+    let whole = json!({"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice(0, "Red"), choice(1, "Blue")], "usage": usage});
+    told(&[("m", "openai/m", "")], |gateway| {
+        let body =
+            json!({"contents": [{"role": "user", "parts": [{"text": whole.to_string()}]}], "generationConfig": {"candidateCount": 2}});
+        let reply = gateway.as_key(crate::managed::MASTER, "POST", "/v1beta/models/m:generateContent", &body);
+        let answer = reply.json();
+        let text = |at: usize| answer["candidates"][at]["content"]["parts"][0]["text"].clone();
+        assert_eq!((text(0), text(1)), (json!("Red"), json!("Blue")), "{answer}");
+    });
+}
+
+/// What OpenRouter's clients want beside a choice stands beside each of them.
+#[test]
+fn choices_are_told_to_others_clients_too() {
+    let chunk = |at: u64, delta: Value, why: Value| {
+        let choice = json!({"index": at, "delta": delta, "finish_reason": why});
+        json!({"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]})
+    };
+    let says = |at: u64, text: &str| chunk(at, json!({"content": text}), Value::Null);
+    let ends = |at: u64| chunk(at, json!({}), json!("stop"));
+    let stream = streamed(&[says(0, "Red"), says(1, "Blue"), ends(1), ends(0)], "data: [DONE]\n\n");
+    told(&[("m", "openai/m", "")], |gateway| {
+        let reply = ask(gateway, "/api/v1/chat/completions", "m", &json!({"n": 2, "stream": true}), &stream);
+        let told: Vec<_> = events(reply.text()).into_iter().map(|event| event["choices"][0].clone()).filter(Value::is_object).collect();
+        let ended: Vec<_> =
+            told.iter().filter(|choice| choice["native_finish_reason"] == "stop").map(|choice| choice["index"].clone()).collect();
+        assert_eq!(ended, [json!(1), json!(0)], "{}", reply.text());
+        assert!(told.iter().any(|choice| choice["index"] == 1 && choice["delta"]["content"] == "Blue"), "{}", reply.text());
+    });
+}
