@@ -43,18 +43,11 @@ fn write_user<'a>(out: &mut Array<'_>, pen: &mut Pen<'a>, message: &'a Message, 
     let is_result = |part: &&Part| matches!(part.body, PartBody::ToolResult(_));
     for (index, part) in message.parts.iter().enumerate() {
         if let PartBody::ToolResult(result) = &part.body {
-            lose_cache(pen, part);
             write_result(out, pen, result, &format!("{field}.{index}"));
         }
     }
     let rest: Vec<&Part> = message.parts.iter().filter(|part| !is_result(part)).collect();
     write_turn(out, pen, "user", &rest, field);
-}
-
-fn lose_cache(pen: &mut Pen<'_>, part: &Part) {
-    if part.cache.is_some() {
-        pen.losses.dropped("cache_control");
-    }
 }
 
 /// What goes into a message's content, in order.
@@ -79,7 +72,6 @@ fn pieces<'a>(pen: &mut Pen<'a>, parts: &[&'a Part], field: &str) -> Vec<Piece<'
     let mut pieces = Vec::new();
     for (index, part) in parts.iter().enumerate() {
         let at = format!("{field}.{index}");
-        lose_cache(pen, part);
         match &part.body {
             PartBody::Text { text, .. } | PartBody::Refusal(text) if text.is_empty() && parts.len() > 1 => {}
             PartBody::Text { text, .. } | PartBody::Refusal(text) => pieces.push(Piece::Text(text)),

@@ -58,9 +58,6 @@ impl<'a> TurnWriter<'a> {
 
     /// One part that is no call, as JSON: none, one or several.
     pub(super) fn part(&mut self, part: &Part, here: &str, out: &mut Vec<String>) -> Result<(), Unsupported> {
-        if part.cache.is_some() {
-            self.losses.dropped("cache_control");
-        }
         self.foreign(&part.extra, here);
         match &part.body {
             PartBody::Text { text, .. } | PartBody::Refusal(text) => {

@@ -14,7 +14,7 @@ use crate::fields::Fields;
 use crate::half::{Memo, Profile, Thinking, Written};
 use crate::json::{self, Object};
 use crate::loss::{Losses, Why};
-use crate::pen::answer;
+use crate::pen::{answer, knob};
 use crate::problem::Unsupported;
 use crate::tier;
 
@@ -164,7 +164,7 @@ fn is_own(request: &ChatRequest) -> bool {
 
 /// Whether the client's format has a place for how likely an answer's tokens were.
 fn tells_likelihoods(request: &ChatRequest) -> bool {
-    matches!(request.extra.from(), Some(Dialect::Gemini | Dialect::OpenAiChat))
+    matches!(request.extra.from(), Some(Dialect::Gemini | Dialect::OpenAiChat | Dialect::OpenAiResponses))
 }
 
 fn is_nested(key: &str) -> bool {
@@ -200,6 +200,7 @@ fn note_losses(request: &ChatRequest, losses: &mut Losses) {
     for (name, _) in knobs.iter().filter(|(_, set)| *set) {
         losses.dropped(*name);
     }
+    knob::lose_marks(losses, request);
     if form(request).is_some_and(|form| form != SAMPLES && (form != WAVE || request.stream)) {
         losses.add("audio.format", Why::Approximated);
     }
@@ -298,9 +299,6 @@ fn write_function(function: &Function, at: usize, memo: &Memo, losses: &mut Loss
     if function.strict == Some(true) {
         losses.dropped(format!("tools[{at}].function.strict"));
     }
-    if function.cache.is_some() {
-        losses.dropped("cache_control");
-    }
     if function.extra.from() != Some(Dialect::Gemini) {
         for (key, _) in function.extra.fields() {
             losses.dropped(format!("tools[{at}].{key}"));
@@ -395,7 +393,8 @@ fn write_generation(request: &ChatRequest, profile: &Profile, losses: &mut Losse
     out.option("frequencyPenalty", sampling.frequency_penalty.as_ref());
     out.option("candidateCount", sampling.n.filter(|n| is_own(request) || *n > 1));
     if tells_likelihoods(request) {
-        out.option("responseLogprobs", sampling.logprobs);
+        let likely = sampling.top_logprobs.is_some_and(|top| top > 0 && !is_own(request)).then_some(true);
+        out.option("responseLogprobs", sampling.logprobs.or(likely));
         out.option("logprobs", sampling.top_logprobs);
     }
     let modalities: Vec<String> = request.modalities.iter().map(|name| name.to_ascii_uppercase()).collect();

@@ -64,9 +64,6 @@ fn gather<'a>(pen: &mut Pen, parts: &[&'a Part], field: &str) -> Pieces<'a> {
     let mut pieces = Pieces::default();
     for (index, part) in parts.iter().enumerate() {
         let at = format!("{field}.{index}");
-        if part.cache.is_some() {
-            pen.losses.dropped("cache_control");
-        }
         match &part.body {
             PartBody::Text { text, .. } | PartBody::Refusal(text) => pieces.texts.push(text),
             PartBody::Image(media) => match &media.source {

@@ -22,12 +22,18 @@ struct Token {
 
 /// Reads those of a choice; an older form than that of chats has none.
 pub(super) fn read(raw: Option<&RawValue>) -> Vec<Likelihood> {
-    fn likelihood(token: Token) -> Likelihood {
-        let others = token.top_logprobs.unwrap_or_default().into_iter().map(likelihood).collect();
-        Likelihood { token: token.token, logprob: token.logprob, bytes: token.bytes, others }
-    }
     let read = raw.and_then(|raw| serde_json::from_str::<Tokens>(raw.get()).ok());
     read.and_then(|tokens| tokens.content).unwrap_or_default().into_iter().map(likelihood).collect()
+}
+
+/// Reads a list of tokens.
+pub(crate) fn read_list(raw: &RawValue) -> Vec<Likelihood> {
+    serde_json::from_str::<Vec<Token>>(raw.get()).unwrap_or_default().into_iter().map(likelihood).collect()
+}
+
+fn likelihood(token: Token) -> Likelihood {
+    let others = token.top_logprobs.unwrap_or_default().into_iter().map(likelihood).collect();
+    Likelihood { token: token.token, logprob: token.logprob, bytes: token.bytes, others }
 }
 
 /// Writes those of a choice.

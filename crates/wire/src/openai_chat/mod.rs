@@ -61,7 +61,7 @@ pub(crate) mod finish;
 mod fitted;
 mod free_text;
 mod glance;
-mod likelihood;
+pub(crate) mod likelihood;
 mod media;
 mod plain;
 mod read_events;

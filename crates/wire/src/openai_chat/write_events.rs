@@ -136,17 +136,21 @@ impl Writer {
     fn delta(&mut self, out: &mut BytesMut, write: impl FnOnce(&mut Object<'_>)) {
         self.begin_chunk();
         json::write_object(&mut self.scratch, write);
-        if !self.likely.is_empty() {
-            let tail = json::object(|object| likelihood::write(object, &std::mem::take(&mut self.likely)));
-            self.scratch.push(b',');
-            self.scratch.extend_from_slice(&tail[1..tail.len() - 1]);
-        }
+        self.tell_likely();
         if self.stamp.flavor == Flavor::OpenRouter {
             // Its clients refuse a choice that does not say whether it ended.
             self.scratch.extend_from_slice(br#","finish_reason":null,"native_finish_reason":null"#);
         }
         self.scratch.extend_from_slice(b"}]}\n\n");
         out.extend_from_slice(&self.scratch);
+    }
+
+    fn tell_likely(&mut self) {
+        if !self.likely.is_empty() {
+            let tail = json::object(|object| likelihood::write(object, &std::mem::take(&mut self.likely)));
+            self.scratch.push(b',');
+            self.scratch.extend_from_slice(&tail[1..tail.len() - 1]);
+        }
     }
 
     fn begin(&mut self, block: u32, kind: &BlockKind, out: &mut BytesMut) {
@@ -304,7 +308,9 @@ impl Writer {
     /// Says why the answer ended.
     fn stop(&mut self, finish: &Finish, tier: Option<&String>, out: &mut BytesMut) {
         self.begin_chunk();
-        self.scratch.extend_from_slice(br#"{},"finish_reason":"#);
+        self.scratch.extend_from_slice(b"{}");
+        self.tell_likely();
+        self.scratch.extend_from_slice(br#","finish_reason":"#);
         json::write_value(&mut self.scratch, write_finish(finish, self.calls > 0, self.refused, self.stamp.flavor));
         if self.stamp.flavor == Flavor::OpenRouter {
             self.scratch.extend_from_slice(br#","native_finish_reason":"#);

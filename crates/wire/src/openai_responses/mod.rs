@@ -19,7 +19,9 @@
 //! | `text.format`, `text.verbosity`, `reasoning` | `output`, `verbosity`, `reasoning` | |
 //! | `max_output_tokens` | the same | the API takes 16 at least |
 //! | penalties, `seed`, `stop`, `top_k`, `logit_bias` of other formats | none | lost |
-//! | `n`, `logprobs`, `modalities` of other formats | none | refused |
+//! | `include` of `message.output_text.logprobs`, `top_logprobs` | `logprobs`, `top_logprobs` | |
+//! | `logprobs` of an answer's texts | `Likelihood`s of the answer; those of other formats are told of its first text | |
+//! | `n`, `modalities` of other formats | none | refused |
 //!
 //! Decisions:
 //!
@@ -40,6 +42,7 @@ mod content;
 mod echo;
 mod error;
 mod items;
+mod likelihood;
 mod open_item;
 mod output;
 mod read_events;

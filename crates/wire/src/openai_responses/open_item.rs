@@ -23,6 +23,8 @@ pub(super) struct Block {
     /// How many bytes of text came.
     pub(super) came: usize,
     pub(super) citations: usize,
+    /// Whether it was told how likely its tokens were.
+    pub(super) likely: bool,
     pub(super) open: bool,
 }
 

@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::content::{self, read_annotation};
+use super::content::read_annotation;
 use super::error::read_error;
 use super::items::{Item, kind_of, read_item};
 use super::open_item::{Block, Known, Slot, say};
@@ -14,10 +14,12 @@ use super::reply::{Seen, read_finish, read_time};
 use super::runs::Runs;
 use super::stream_event::{Answer, Wire, is_delta, read_answer, text_of};
 use super::usage::read_usage;
+use super::{content, likelihood};
 use crate::chat::{Part, PartBody};
 use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
 use crate::half::Memo;
 use crate::problem::{Fault, Malformed};
+use crate::reply::Likelihood;
 use crate::seal::OPENAI;
 
 /// Reads a stream of this API.
@@ -323,6 +325,9 @@ impl Reader {
         match &part.body {
             PartBody::Text { text, citations } => {
                 let block = self.block(at, Slot::Text, index, out);
+                if !self.blocks[block].likely {
+                    self.likely(block, likelihood::of(part), out);
+                }
                 self.remainder(block, text, out);
                 let told = self.blocks[block].citations;
                 for citation in citations.iter().skip(told) {
@@ -397,7 +402,7 @@ impl Reader {
         self.seen.call |= slot == Slot::Call;
         self.seen.refusal |= slot == Slot::Refusal;
         out.push(Event::BlockStart { block: id, kind });
-        self.blocks.push(Block { item, slot, index, id, came: 0, citations: 0, open: true });
+        self.blocks.push(Block { item, slot, index, id, came: 0, citations: 0, likely: false, open: true });
         self.blocks.len() - 1
     }
 
@@ -405,6 +410,13 @@ impl Reader {
         let known = &self.blocks[block];
         if known.open {
             out.push(Event::BlockDelta { block: known.id, delta });
+        }
+    }
+
+    fn likely(&mut self, block: usize, tokens: Vec<Likelihood>, out: &mut Vec<Event>) {
+        if !tokens.is_empty() {
+            self.blocks[block].likely = true;
+            out.push(Event::Likely(tokens));
         }
     }
 
@@ -436,6 +448,7 @@ impl Reader {
             self.blocks[block].came = came;
         }
         self.blocks[block].came += text.len();
+        self.likely(block, likelihood::read(wire.logprobs), out);
         self.delta(block, say(slot, text), out);
         Ok(())
     }

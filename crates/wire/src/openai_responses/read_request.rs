@@ -2,11 +2,12 @@
 
 use serde_json::value::RawValue;
 
-use super::DIALECT;
 use super::content::{self, is_string};
 use super::items::{OF_MESSAGE, REFERENCE, kind_of, mark, own_reference, quoted, read_item};
+use super::{DIALECT, likelihood};
 use crate::chat::{
-    ChatRequest, Function, Hosted, JsonSchema, Message, OutputFormat, Part, PartBody, Reasoning, Role, Tool, ToolChoice, ToolResult,
+    ChatRequest, Function, Hosted, JsonSchema, Message, OutputFormat, Part, PartBody, Reasoning, Role, Sampling, Tool, ToolChoice,
+    ToolResult,
 };
 use crate::dialect::Dialect;
 use crate::extra::Extra;
@@ -49,6 +50,8 @@ pub(super) fn read_request(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, 
     request.cache_key = fields.take("prompt_cache_key")?;
     request.store = fields.take("store")?;
     let mut left = Vec::new();
+    let include = read_include(&mut fields, &mut request.sampling)?;
+    left.extend(include.map(|raw| ("include", raw)));
     if let Some(raw) = fields.take_raw("tools").filter(|raw| raw.get() != "null") {
         request.tools = read_tools(raw)?;
     }
@@ -77,6 +80,16 @@ pub(super) fn read_request(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, 
         request.extra.push(key, raw);
     }
     Ok(request)
+}
+
+/// Reads what the answer is to hold beside what it always does; what of it has no meaning here is given back.
+fn read_include(fields: &mut Fields<'_>, sampling: &mut Sampling) -> Result<Option<Box<RawValue>>, Malformed> {
+    let Some(mut include) = fields.take::<Vec<String>>("include")? else { return Ok(None) };
+    let said = include.len();
+    include.retain(|what| what != likelihood::ASKED);
+    sampling.logprobs = (include.len() < said).then_some(true);
+    let left = sampling.logprobs.is_none() || !include.is_empty();
+    Ok(serde_json::value::to_raw_value(&include).ok().filter(|_| left))
 }
 
 /// What only a provider of this format can do for the client, since it keeps what the request only names.

@@ -3,13 +3,12 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::DIALECT;
-use super::content;
 use super::error::read_error;
 use super::items::{Item, kind_of, read_item};
 use super::output::{Ids, Response, response_id, write_output, write_response};
 use super::runs::Runs;
 use super::usage::{read_usage, write_usage, write_usage_and_searches};
+use super::{DIALECT, content, likelihood};
 use crate::chat::{Part, PartBody};
 use crate::extra::Extra;
 use crate::fields::Fields;
@@ -46,6 +45,7 @@ fn read_answer(memo: &Memo, mut fields: Fields<'_>, status: Option<&str>) -> Res
     let vendor = memo.vendor.as_deref().unwrap_or(OPENAI);
     let output = fields.take_raw("output").filter(|raw| raw.get() != "null").map(content::list).transpose()?.unwrap_or_default();
     reply.parts = read_output(&output, vendor)?;
+    reply.likelihoods = reply.parts.iter().flat_map(likelihood::of).collect();
     let seen = Seen::of(&reply.parts);
     reply.finish = read_finish(status, fields.take_raw("incomplete_details"), seen);
     fields.take_raw("object");
@@ -144,7 +144,7 @@ pub(super) fn write_finish(finish: &Finish) -> (&str, Option<&str>) {
 
 /// Writes a whole answer.
 pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
-    let output = write_output(&reply.parts, &mut Ids::new(&stamp.id), stamp);
+    let output = write_output(&likelihood::told(reply), &mut Ids::new(&stamp.id), stamp);
     let (status, incomplete) = write_finish(&reply.finish);
     let none = Extra::default();
     json::object(|object| {

@@ -6,6 +6,7 @@
 mod late;
 
 use bytes::BytesMut;
+use serde_json::value::RawValue;
 
 use super::error::{write_error_event, write_failed};
 use super::output::{self, Ids, Response, Status, response_id, write_response};
@@ -13,7 +14,7 @@ use super::reply::write_finish;
 use super::send::{Sender, names, part_added, place_of, write_part};
 use super::usage::write_usage_and_searches;
 use super::write_content::write_annotation;
-use super::{DIALECT, echo};
+use super::{DIALECT, echo, likelihood};
 use crate::chat::{Hosted, Media, Part, PartBody, Thought, ToolCall};
 use crate::dialect::Flavor;
 use crate::event::{BlockKind, Delta, Event, EventWriter};
@@ -21,7 +22,7 @@ use crate::extra::Extra;
 use crate::half::Stamp;
 use crate::json::write_array;
 use crate::problem::Problem;
-use crate::reply::{Finish, Usage};
+use crate::reply::{Finish, Likelihood, Usage};
 use crate::seal::{OPENAI, Sealed};
 
 /// An item under way.
@@ -77,6 +78,9 @@ pub(super) struct Writer {
     /// The items that are whole, by place.
     finished: Vec<Vec<u8>>,
     usage: Option<Usage>,
+    /// How likely the tokens of what is written next were, and those of the open text so far.
+    likely: Vec<Likelihood>,
+    said: Vec<Likelihood>,
     image_told: bool,
     /// Whether thoughts of other APIs are told as what the client asked for, which may show nothing else: summaries.
     summaries: bool,
@@ -92,8 +96,9 @@ impl EventWriter for Writer {
             Event::Usage(usage) => self.usage.get_or_insert_with(Usage::default).merge((**usage).clone()),
             Event::End { finish, service_tier } => self.on_end(finish, service_tier.as_deref(), out),
             Event::Fault(fault) => self.on_fault(&Problem::from((**fault).clone()), out),
+            Event::Likely(tokens) => self.likely.extend_from_slice(tokens),
             // Nobody asks for further answers in this format.
-            Event::Further { .. } | Event::Likely(_) | Event::Tier(_) | Event::Unknown(_) => {}
+            Event::Further { .. } | Event::Tier(_) | Event::Unknown(_) => {}
         }
     }
 }
@@ -114,6 +119,8 @@ impl Writer {
             over: Vec::new(),
             finished: Vec::new(),
             usage: None,
+            likely: Vec::new(),
+            said: Vec::new(),
             image_told: false,
         }
     }
@@ -369,21 +376,27 @@ impl Writer {
             _ => {}
         }
         let (name, key) = names(part);
-        let (id, logprobs) = (&item.id, matches!(part.body, PartBody::Text { .. }));
+        let (id, is_text) = (&item.id, matches!(part.body, PartBody::Text { .. }));
+        let likely = if is_text { std::mem::take(&mut self.likely) } else { Vec::new() };
         self.sender.send(out, name.0, |object| {
             place_of(object, id, place, key, index);
             object.field("delta", text);
-            if logprobs {
-                object.raw("logprobs", "[]");
+            if is_text {
+                object.raw("logprobs", &likelihood::written(&likely));
             }
         });
+        self.said.extend(likely);
     }
 
     fn on_block_end(&mut self, block: u32, out: &mut BytesMut) {
         let Some((at, slot)) = self.find(block) else { return };
         self.items[at].open -= 1;
-        let item = &self.items[at];
         let Slot { part, index, place, told, .. } = self.slots[slot];
+        if let text @ Part { body: PartBody::Text { .. }, .. } = &mut self.items[at].parts[part] {
+            self.said.append(&mut self.likely);
+            likelihood::tell(text, &std::mem::take(&mut self.said));
+        }
+        let item = &self.items[at];
         let part = &item.parts[part];
         let id = &item.id;
         if item.kind != Kind::Reasoning || told {
@@ -393,7 +406,7 @@ impl Writer {
                 match &part.body {
                     PartBody::Text { text, .. } => {
                         object.field("text", text);
-                        object.raw("logprobs", "[]");
+                        object.raw("logprobs", likelihood::own(part).map_or("[]", RawValue::get));
                     }
                     PartBody::Refusal(text) => object.field("refusal", text),
                     PartBody::Reasoning(thought) => object.field("text", &thought.text),

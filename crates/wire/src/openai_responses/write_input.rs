@@ -253,10 +253,6 @@ impl Input<'_> {
             }
         }
         for part in parts {
-            let marked = part.extra.of(DIALECT).iter().any(|(key, _)| key == "prompt_cache_breakpoint");
-            if part.cache.is_some() && !marked {
-                self.losses.dropped("cache_control");
-            }
             if part.extra.from() != Some(DIALECT) {
                 for (key, _) in part.extra.fields() {
                     self.losses.dropped(format!("messages.content.{key}"));

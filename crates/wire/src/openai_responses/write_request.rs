@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::DIALECT;
 use super::items::OF_MESSAGE;
 use super::write_content::unsupported;
 use super::write_input::write_input;
+use super::{DIALECT, likelihood};
 use crate::chat::{ChatRequest, Function, OutputFormat, Part, PartBody, Reasoning, Tool, ToolChoice};
 use crate::extra::Extra;
 use crate::fields::Fields;
@@ -66,22 +66,26 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
         }
         // The conversation is the client's to keep unless it says otherwise, and so are the thoughts.
         object.option("store", request.store.or(Some(false).filter(|_| !own)));
-        if thinks && !own {
-            object.raw("include", r#"["reasoning.encrypted_content"]"#);
-        }
+        object.option("include", include(request, thinks && !own));
         write_extra(object, &request.extra);
     });
     let memo = Memo { vendor: profile.vendor.clone(), ..Memo::default() };
     Ok(Written { body: Bytes::from(body), headers: Vec::new(), losses, memo })
 }
 
+/// What the answer is to hold beside what it always does.
+fn include(request: &ChatRequest, sealed_thoughts: bool) -> Option<Vec<String>> {
+    let said = request.extra.of(DIALECT).iter().find(|(key, _)| key == "include");
+    let mut include: Vec<String> = said.and_then(|(_, raw)| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    include.extend(sealed_thoughts.then(|| "reasoning.encrypted_content".to_owned()));
+    include.extend((request.sampling.logprobs == Some(true)).then(|| likelihood::ASKED.to_owned()));
+    Some(include).filter(|include| said.is_some() || !include.is_empty())
+}
+
 /// What changes the answer itself and has no form here.
 fn refuse(request: &ChatRequest) -> Result<(), Unsupported> {
     if request.sampling.n.is_some_and(|n| n > 1) {
         return Err(unsupported("n", "only one answer is given"));
-    }
-    if request.sampling.logprobs == Some(true) {
-        return Err(unsupported("logprobs", "the likelihood of tokens is not translated"));
     }
     if request.modalities.iter().any(|modality| modality != "text") {
         return Err(unsupported("modalities", "answers are text"));
@@ -152,8 +156,9 @@ fn lose_knobs(request: &ChatRequest, profile: &Profile, losses: &mut Losses) {
     if !own && request.max_output_tokens.is_some_and(|most| most < MIN_OUTPUT_TOKENS) {
         losses.add("max_output_tokens", Why::Clamped);
     }
-    if request.system.iter().any(|part| part.cache.is_some() && part.extra.of(DIALECT).is_empty()) {
-        losses.dropped("cache_control");
+    // Its own clients say it in words of its own, which go on.
+    if request.extra.from() != Some(DIALECT) {
+        knob::lose_marks(losses, request);
     }
     if !own {
         for (key, _) in request.extra.fields() {
@@ -172,7 +177,7 @@ fn write_sampling(object: &mut Object<'_>, request: &ChatRequest, profile: &Prof
 
 /// The fields of this API that the meaning does not know; those inside an object are written with it.
 fn write_extra(object: &mut Object<'_>, extra: &Extra) {
-    for (key, value) in extra.of(DIALECT).iter().filter(|(key, _)| !matches!(key.as_str(), "text" | "reasoning")) {
+    for (key, value) in extra.of(DIALECT).iter().filter(|(key, _)| !matches!(key.as_str(), "text" | "reasoning" | "include")) {
         object.raw(key, value.get());
     }
 }
@@ -330,9 +335,6 @@ fn is_web_search(kind: &str) -> bool {
 /// Writes a function. The API takes a function to be strict unless told otherwise; other formats take it not to be.
 fn write_function(array: &mut Array<'_>, function: &Function, losses: &mut Losses) {
     let own = function.extra.from() == Some(DIALECT);
-    if function.cache.is_some() {
-        losses.dropped("cache_control");
-    }
     if !own {
         for (key, _) in function.extra.fields() {
             losses.dropped(format!("tools.{key}"));

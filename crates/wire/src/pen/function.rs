@@ -23,7 +23,6 @@ pub(crate) fn offered<'a>(losses: &mut Losses, refused: &mut Refusal, request: &
         }
     }
     for function in &functions {
-        knob::lose(losses, [("cache_control", function.cache.is_some())]);
         knob::lose_foreign(losses, &function.extra, here);
     }
     functions

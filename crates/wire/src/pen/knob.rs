@@ -1,6 +1,6 @@
 //! Knobs that the target lacks, and fields of other dialects: recorded as lost.
 
-use crate::chat::{ChatRequest, Number, Sampling};
+use crate::chat::{ChatRequest, Number, Part, PartBody, Sampling, Tool};
 use crate::dialect::Dialect;
 use crate::extra::Extra;
 use crate::loss::{Losses, Why};
@@ -73,6 +73,16 @@ pub(crate) fn lose_foreign(losses: &mut Losses, extra: &Extra, here: Dialect) {
     if extra.from() != Some(here) {
         extra.fields().iter().for_each(|(key, _)| losses.dropped(key.clone()));
     }
+}
+
+/// Records the marks of what to keep in a cache, wherever they stand, for an API that takes none.
+pub(crate) fn lose_marks(losses: &mut Losses, request: &ChatRequest) {
+    fn is_marked(part: &Part) -> bool {
+        part.cache.is_some() || matches!(&part.body, PartBody::ToolResult(result) if result.parts.iter().any(is_marked))
+    }
+    let mut parts = request.system.iter().chain(request.messages.iter().flat_map(|message| &message.parts));
+    let on_tool = |tool: &Tool| matches!(tool, Tool::Function(function) if function.cache.is_some());
+    lose(losses, [("cache_control", parts.any(is_marked) || request.tools.iter().any(on_tool))]);
 }
 
 /// The stop sequences, as many as the target takes.

@@ -140,9 +140,6 @@ fn text_of(pen: &mut Pen<'_>, parts: &[Part], field: &str) -> Option<String> {
     let mut texts: Vec<&str> = Vec::new();
     for (index, part) in parts.iter().enumerate() {
         let at = format!("{field}.{index}");
-        if part.cache.is_some() {
-            pen.losses.dropped("cache_control");
-        }
         match &part.body {
             PartBody::Text { text, .. } | PartBody::Refusal(text) => texts.push(text),
             PartBody::Image(media) => put_aside(pen, media, &at),
@@ -212,6 +209,7 @@ fn write_knobs(pen: &mut Pen<'_>, request: &ChatRequest, profile: &Profile) {
     }
     knob::lose(&mut pen.losses, [("top_a", sampling.top_a.is_some()), ("logit_bias", knob::is_biased(sampling))]);
     knob::lose_labels(&mut pen.losses, request, &["verbosity"]);
+    knob::lose_marks(&mut pen.losses, request);
 }
 
 /// The sequences are one text with commas between them, so none may hold one.

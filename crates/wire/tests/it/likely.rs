@@ -39,15 +39,26 @@ fn likelihoods_are_asked_for_in_the_words_of_both() {
     let request = json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "generationConfig": config});
     let (body, _) = sent(Dialect::Gemini, Dialect::OpenAiChat, false, &request);
     assert_eq!((&body["logprobs"], &body["top_logprobs"]), (&json!(true), &json!(2)));
-    // The responses API's clients have no place for Gemini's.
-    let (_, lost) = sent(Dialect::OpenAiResponses, Dialect::Gemini, false, &json!({"model": "m", "input": "hi", "top_logprobs": 2}));
-    assert!(lost.contains("top_logprobs"), "{lost}");
+    // The responses API's clients ask for what an answer includes.
+    let asked = json!({"model": "m", "input": "hi", "include": ["message.output_text.logprobs"], "top_logprobs": 2});
+    let (body, lost) = sent(Dialect::OpenAiResponses, Dialect::Gemini, false, &asked);
+    let config = &body["generationConfig"];
+    assert_eq!((&config["responseLogprobs"], &config["logprobs"], &*lost), (&json!(true), &json!(2), ""));
+    let (body, lost) = sent(Dialect::OpenAiResponses, Dialect::OpenAiChat, false, &asked);
+    assert_eq!((&body["logprobs"], &body["top_logprobs"], &*lost), (&json!(true), &json!(2), ""));
+    let (body, _) = sent(Dialect::OpenAiChat, Dialect::OpenAiResponses, false, &chat(&json!({"logprobs": true, "top_logprobs": 2})));
+    assert_eq!((&body["include"], &body["top_logprobs"]), (&json!(["message.output_text.logprobs"]), &json!(2)));
+    let sealed = json!({"model": "m", "input": "hi", "include": ["message.output_text.logprobs", "reasoning.encrypted_content"]});
+    let (_, lost) = sent(Dialect::OpenAiResponses, Dialect::OpenAiChat, false, &sealed);
+    assert_eq!(lost, "include");
+    let (_, lost) = sent(Dialect::OpenAiResponses, Dialect::Anthropic, false, &asked);
+    assert!(lost.contains("logprobs"), "{lost}");
 }
 
 #[test]
 fn what_goes_beyond_one_answer_is_left_out_where_that_is_wanted() {
     let asked = chat(&json!({"n": 2, "logprobs": true, "top_logprobs": 1, "max_tokens": 9}));
-    for to in [Dialect::Anthropic, Dialect::Bedrock, Dialect::Cohere, Dialect::Ollama, Dialect::OpenAiResponses] {
+    for to in [Dialect::Anthropic, Dialect::Bedrock, Dialect::Cohere, Dialect::Ollama] {
         assert!(prepared(Dialect::OpenAiChat, to, false, &asked).is_err(), "{to}");
         let (body, lost) = sent(Dialect::OpenAiChat, to, true, &asked);
         assert!(body.get("n").is_none() && body.get("logprobs").is_none() && body.get("top_logprobs").is_none(), "{to}: {body}");
@@ -76,12 +87,31 @@ fn likelihoods_are_told_in_the_words_of_both() {
     let chat = json!({"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [
         {"index": 0, "message": {"role": "assistant", "content": "Hi!"}, "finish_reason": "stop", "logprobs": logprobs},
     ]});
-    for (from, to, body, wanted) in
-        [(Dialect::Gemini, Dialect::OpenAiChat, &gemini, &logprobs), (Dialect::OpenAiChat, Dialect::Gemini, &chat, &result)]
-    {
+    let bytes = |text: &str, log: f64| json!({"token": text, "logprob": log, "bytes": text.as_bytes()});
+    let listed =
+        |text: &str, log: f64, others: [Value; 2]| json!({"token": text, "logprob": log, "bytes": text.as_bytes(), "top_logprobs": others});
+    let list =
+        json!([listed("Hi", -0.1, [bytes("Hi", -0.1), bytes("Ho", -2.5)]), listed("!", -0.2, [bytes("!", -0.2), bytes("?", -1.5)]),]);
+    let text = json!({"type": "output_text", "text": "Hi!", "annotations": [], "logprobs": list});
+    let message = json!({"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [text]});
+    let responses =
+        json!({"id": "resp_1", "object": "response", "created_at": 1, "model": "m", "status": "completed", "output": [message]});
+    let of_chats = json!({"content": list, "refusal": null});
+    for (from, to, body, wanted) in [
+        (Dialect::Gemini, Dialect::OpenAiChat, &gemini, &logprobs),
+        (Dialect::OpenAiChat, Dialect::Gemini, &chat, &result),
+        (Dialect::OpenAiChat, Dialect::OpenAiResponses, &chat, &list),
+        (Dialect::OpenAiResponses, Dialect::OpenAiChat, &responses, &of_chats),
+        (Dialect::OpenAiResponses, Dialect::OpenAiResponses, &responses, &list),
+        (Dialect::OpenAiResponses, Dialect::Gemini, &responses, &result),
+    ] {
         let reply = from.outbound().unwrap().read_reply(&Memo::default(), body.to_string().as_bytes()).unwrap();
         let (inbound, outbound) = (to.inbound().unwrap(), to.outbound().unwrap());
-        let told = |answer: &Value| if to == Dialect::Gemini { of_gemini(answer) } else { of_chat(answer) };
+        let told = |answer: &Value| match to {
+            Dialect::Gemini => of_gemini(answer),
+            Dialect::OpenAiResponses => answer["output"][0]["content"][0]["logprobs"].clone(),
+            _ => of_chat(answer),
+        };
         let whole: Value = serde_json::from_slice(&inbound.write_reply(&reply, &stamp())).unwrap();
         assert_eq!(told(&whole), *wanted, "{to}");
         let (mut writer, mut out) = (inbound.event_writer(stamp()), bytes::BytesMut::new());

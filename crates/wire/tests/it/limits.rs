@@ -46,6 +46,13 @@ const fn billed(client: Dialect) -> Limit {
     Limit { client, fields: BILLED, reason, holds: lost }
 }
 
+/// A format has one answer to a request.
+const fn one_answer(client: Dialect) -> Limit {
+    let reason =
+        "a request has one answer: who asks for several in another format is refused by this one's providers, and its own clients never do";
+    Limit { client, fields: &["further"], reason, holds: lost }
+}
+
 /// The limit that explains a difference, by its place in [`LIMITS`].
 pub(crate) fn limit(client: Dialect, difference: &Difference, was: &Meaning, is: &Meaning) -> Option<usize> {
     LIMITS.iter().position(|limit| limit.covers(client, difference, was, is))
@@ -107,6 +114,8 @@ pub(crate) const LIMITS: &[Limit] = &[
     billed(OpenAiResponses),
     billed(Anthropic),
     billed(Gemini),
+    one_answer(OpenAiResponses),
+    one_answer(Anthropic),
     // OpenAI chat completions.
     Limit {
         client: OpenAiChat,

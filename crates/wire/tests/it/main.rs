@@ -19,6 +19,7 @@ mod laws;
 mod ledger;
 mod likely;
 mod limits;
+mod marks;
 mod meaning;
 mod narrow;
 mod oracle;

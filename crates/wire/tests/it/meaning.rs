@@ -166,6 +166,9 @@ pub(crate) fn of_reply(reply: &ChatReply, same: Option<Dialect>) -> Meaning {
     let lists = lists.lists.into_iter().filter(|(_, list)| !list.iter().all(empty));
     meaning.extend(lists.map(|(field, list)| (field, Value::Array(list))));
     meaning.insert("finish", json!(format!("{:?}", reply.finish.reason)));
+    if !reply.further.is_empty() {
+        meaning.insert("further", reply.further.iter().map(said).collect());
+    }
     if let Some(stop) = &reply.finish.stop_sequence {
         meaning.insert("stop_sequence", json!(stop));
     }
@@ -183,6 +186,19 @@ pub(crate) fn of_reply(reply: &ChatReply, same: Option<Dialect>) -> Meaning {
         }
     }
     meaning
+}
+
+/// What a further answer says: its text, and the names of its calls.
+fn said(reply: &ChatReply) -> Value {
+    let mut said = (String::new(), Vec::new());
+    for part in &reply.parts {
+        match &part.body {
+            PartBody::Text { text, .. } => said.0.push_str(text),
+            PartBody::ToolCall(call) => said.1.push(&call.name),
+            _ => {}
+        }
+    }
+    json!(said)
 }
 
 /// The meaning of a failure, as a caller sees it.
