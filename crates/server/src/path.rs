@@ -51,10 +51,9 @@ pub(crate) fn plainly(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// What a path leads to, as it is written or in its plain form, which it has from then on.
+/// What a path leads to in its plain form, which it has from then on where that is anything.
 pub(crate) fn found(router: &Router, parts: &mut Parts) -> Match {
-    let found = router.find(&parts.method, parts.uri.path());
-    let Some(uri) = plainly(&parts.uri).filter(|_| found == Match::Nothing) else { return found };
+    let Some(uri) = plainly(&parts.uri) else { return router.find(&parts.method, parts.uri.path()) };
     let found = router.find(&parts.method, uri.path());
     if found != Match::Nothing {
         parts.uri = uri;

@@ -107,11 +107,11 @@ fn takes_from(deployment: &Deployment, (client, operation, stream): (Dialect, Op
 
 /// The parameters that formats have a place for, by the format's name.
 const FORMATS: [(&str, &[&str]); 6] = [
-    ("openai-responses", &["temperature", "top_p", "top_logprobs", "verbosity"]),
+    ("openai-responses", &["temperature", "top_p", "logprobs", "top_logprobs", "verbosity"]),
     ("anthropic", &["temperature", "top_p", "top_k", "stop"]),
     ("gemini", &["temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "seed", "stop"]),
     ("bedrock", &["temperature", "top_p", "stop"]),
-    ("cohere", &["temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "logprobs", "seed", "stop"]),
+    ("cohere", &["temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "seed", "stop"]),
     ("ollama", &["temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "repetition_penalty", "seed", "stop"]),
 ];
 

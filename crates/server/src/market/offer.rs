@@ -114,6 +114,11 @@ impl Offer {
         self.written.get(key)?.as_u64()
     }
 
+    /// A list of texts that the configuration says of the model.
+    pub(crate) fn texts(&self, key: &str) -> Option<Vec<&str>> {
+        self.written.get(key)?.as_array()?.iter().map(Value::as_str).collect()
+    }
+
     /// The name it is shown by: as markets list it, else the one callers use.
     pub(crate) fn shown(&self) -> &str {
         self.listed.as_deref().unwrap_or(&self.id)

@@ -41,7 +41,7 @@ pub(super) fn model(offer: &Offer, catalog: &Catalog) -> Value {
         "per_request_limits": null,
         "supported_parameters": offer.union(Endpoint::parameters),
         "default_parameters": null,
-        "supported_voices": null,
+        "supported_voices": offer.texts("supported_voices"),
         "knowledge_cutoff": offer.text("knowledge_cutoff"),
         "hugging_face_id": offer.text("hugging_face_id"),
         "expiration_date": card.and_then(|card| card.deprecated_on.as_deref()),

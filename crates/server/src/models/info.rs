@@ -336,7 +336,7 @@ fn further(deployment: &Deployment) -> Vec<&'static str> {
     let mut names = match deployment.dialect_for(Dialect::OpenAiChat) {
         Some(Dialect::OpenAiChat) if deployment.profile.vendor.as_deref() == Some(OPENAI) => OPENAIS.to_vec(),
         Some(Dialect::Anthropic) => vec!["user"],
-        Some(Dialect::Gemini) => vec!["modalities", "service_tier"],
+        Some(Dialect::Gemini) => vec!["n", "modalities", "service_tier"],
         _ => Vec::new(),
     };
     let budgets = matches!(deployment.dialect_for(Dialect::OpenAiChat), Some(Dialect::Anthropic | Dialect::Gemini));

@@ -230,8 +230,20 @@ fn a_slash_too_many_leads_to_the_route() {
     let upstream = Upstream::start();
     let app = TestApp::of(&config(&upstream));
     let body = json!({"model": "gpt-4o", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]});
-    for (method, path) in [("POST", "/v1/chat/completions/"), ("POST", "/v1/messages/?beta=true"), ("GET", "/v1/models/")] {
+    for (method, path) in [
+        ("POST", "/v1/chat/completions/"),
+        ("POST", "//v1/chat/completions"),
+        ("POST", "/v1//chat/completions"),
+        ("POST", "/openai/deployments/gpt-4o/chat/completions/"),
+        ("POST", "/v1/messages/?beta=true"),
+        ("GET", "/v1/models/"),
+        ("GET", "/v1/models/gpt-4o/"),
+    ] {
         assert_eq!(app.ask(method, path).json(&body).send().status, 200, "{path}");
+    }
+    let body = json!({"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]});
+    for path in ["/v1beta/models/gpt-4o:generateContent/", "//v1beta//models/gpt-4o:generateContent"] {
+        assert_eq!(app.ask("POST", path).json(&body).send().status, 200, "{path}");
     }
     assert_eq!(app.ask("POST", "/v1/nothing/").json(&body).send().status, 404);
     assert_eq!(app.ask("POST", "//elsewhere.example/").json(&body).send().status, 404);

@@ -7,7 +7,7 @@ use crate::app::TestApp;
 const CONFIG: &str = "\
 model_list:
   - {model_name: openai/gpt-4o-mini, litellm_params: {model: openai/gpt-4o-mini, api_key: sk-x1}}
-  - {model_name: team/claude, litellm_params: {model: anthropic/claude-sonnet-4-5, api_key: sk-x2}, model_info: {created: 1758000000, description: 'Long & careful', categories: [legal], distillable: false}}
+  - {model_name: team/claude, litellm_params: {model: anthropic/claude-sonnet-4-5, api_key: sk-x2}, model_info: {created: 1758000000, description: 'Long & careful', categories: [legal], supported_voices: [alloy, ash], distillable: false}}
   - model_name: team/claude
     litellm_params: {model: bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0, aws_region_name: eu-central-1, aws_access_key_id: AKIAX, aws_secret_access_key: x3}
   - {model_name: embed, litellm_params: {model: openai/text-embedding-3-small, api_key: sk-x1}}
@@ -126,6 +126,7 @@ fn a_model_is_told_with_all_that_is_known() {
     assert_eq!(model["links"]["details"], "/api/v1/models/openai/gpt-4o-mini/endpoints");
     let claude = &app.get("/api/v1/model/team%2Fclaude").json()["data"];
     assert_eq!((&claude["created"], &claude["description"]), (&json!(1_758_000_000), &json!("Long & careful")));
+    assert_eq!(claude["supported_voices"], json!(["alloy", "ash"]));
     let embed = &app.get("/v1/model/embed").json()["data"];
     assert_eq!((&embed["canonical_slug"], &embed["pricing"]["completion"]), (&json!("openai/text-embedding-3-small"), &json!("0")));
     let unknown = &app.get("/v1/model/own/model").json()["data"];

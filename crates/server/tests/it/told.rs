@@ -48,6 +48,28 @@ fn what_a_provider_has_not_is_left_out_where_that_is_wanted() {
     });
 }
 
+/// Clients of chats and those of the responses API ask for likelihoods in their own words, and get them so.
+#[test]
+fn likelihoods_are_told_between_openais_two_apis() {
+    let top = json!([{"token": "Hi", "logprob": -0.1, "bytes": [72, 105]}]);
+    let tokens = json!([{"token": "Hi", "logprob": -0.1, "bytes": [72, 105], "top_logprobs": top}]);
+    let text = json!({"type": "output_text", "text": "Hi", "annotations": [], "logprobs": tokens});
+    let message = json!({"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [text]});
+    let response = json!({"id": "resp_1", "object": "response", "created_at": 1, "model": "m", "status": "completed", "output": [message]});
+    let choice = json!({"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop",
+        "logprobs": {"content": tokens, "refusal": null}});
+    let chat = json!({"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]});
+    crate::charged::told(&[("new", "openai/responses/m", ""), ("old", "deepseek/m", "")], |gateway| {
+        let asked = json!({"logprobs": true, "top_logprobs": 1});
+        let reply = crate::charged::ask(gateway, "/v1/chat/completions", "new", &asked, &response.to_string());
+        assert_eq!(reply.json()["choices"][0]["logprobs"]["content"], tokens, "{}", reply.text());
+        let asked = json!({"include": ["message.output_text.logprobs"], "top_logprobs": 1});
+        let reply = crate::charged::ask(gateway, "/v1/responses", "old", &asked, &chat.to_string());
+        assert_eq!(reply.json()["output"][0]["content"][0]["logprobs"], tokens, "{}", reply.text());
+        assert_eq!(reply.header("x-switchboard-dropped"), "");
+    });
+}
+
 /// The page's examples ask a model that is there.
 #[test]
 fn the_first_page_names_a_model_that_is_served() {
