@@ -147,10 +147,8 @@ fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
         fitted
     });
     let request = fitted.as_ref().unwrap_or(request);
-    // What an answer of the responses API includes beside what it says is a wish: without it, it says the same.
-    let lenient = route.lenient || route.from == Dialect::OpenAiResponses;
     let mut written = match outbound.write_request(request, route.profile) {
-        Err(unsupported) if lenient => write_one_answer(route, request, unsupported, &mut lost)?,
+        Err(unsupported) if route.lenient => write_one_answer(route, request, unsupported, &mut lost)?,
         written => written?,
     };
     lost.extend(std::mem::take(&mut written.losses));

@@ -112,7 +112,22 @@ const FORMATS: [(&str, &[&str]); 6] = [
     ("gemini", &["temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "seed", "stop"]),
     ("bedrock", &["temperature", "top_p", "stop"]),
     ("cohere", &["temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "seed", "stop"]),
-    ("ollama", &["temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "repetition_penalty", "seed", "stop"]),
+    (
+        "ollama",
+        &[
+            "temperature",
+            "top_p",
+            "top_k",
+            "min_p",
+            "frequency_penalty",
+            "presence_penalty",
+            "repetition_penalty",
+            "logprobs",
+            "top_logprobs",
+            "seed",
+            "stop",
+        ],
+    ),
 ];
 
 /// Whether that format has a place for that parameter.

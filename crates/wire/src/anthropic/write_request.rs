@@ -23,7 +23,7 @@ use crate::problem::Unsupported;
 pub(super) fn write(request: &ChatRequest, profile: &Profile, counting: bool) -> Result<Written, Unsupported> {
     let mut pen = Pen::new(request, profile, counting);
     pen.client_betas(request);
-    pen.refused.answers(request, "this provider does not tell the likelihood of tokens");
+    pen.refused.answers(&mut pen.losses, request, "this provider does not tell the likelihood of tokens");
     choose_json_tool(&mut pen, request);
     let forced = pen.json_tool.is_some();
     let plan = plan(&mut pen, request, forced);

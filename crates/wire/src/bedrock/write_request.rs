@@ -53,7 +53,7 @@ const BETAS: [&str; 13] = [
 /// Writes a request.
 pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
     let mut pen = Pen::new(request, profile);
-    pen.refused.answers(request, "this provider does not tell the likelihood of tokens");
+    pen.refused.answers(&mut pen.losses, request, "this provider does not tell the likelihood of tokens");
     if let OutputFormat::JsonSchema(schema) = &request.output
         && (profile.json_schema != Some(true) || is_open(&schema.schema))
     {

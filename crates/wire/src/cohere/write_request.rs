@@ -20,7 +20,7 @@ const MOST_STOPS: usize = 5;
 /// Writes a request.
 pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
     let mut pen = Pen::new();
-    pen.refused.answers(request, "the likelihoods this provider tells cannot be translated");
+    pen.refused.answers(&mut pen.losses, request, "the likelihoods this provider tells cannot be translated");
     let body = json::object(|out| {
         if !request.model.is_empty() {
             out.field("model", &request.model);

@@ -13,6 +13,7 @@
 //! | `format` | JSON, with or without schema | |
 //! | `think` | `reasoning`: on, off, `low`, `medium`, `high` | levels, where the model has none, and budgets: approximated |
 //! | `options` | token limit and `sampling` | |
+//! | `logprobs`, `top_logprobs` | the same, and `Likelihood` | |
 //! | `keep_alive`, `num_ctx`, … | passed on from whatever dialect carries them | |
 //! | `prompt_eval_count`, `eval_count` | `Usage`; a prompt that was cached whole has no count | |
 //! | durations | `ChatReply::extra` | |

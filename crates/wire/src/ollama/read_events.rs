@@ -55,6 +55,7 @@ impl Reader {
             self.salt = line.created_at.as_deref().unwrap_or_default().to_owned();
             out.push(Event::Start { id: None, model: line.model.as_deref().map(str::to_owned), created: line.created() });
         }
+        out.extend(Some(line.likelihoods()).filter(|tokens| !tokens.is_empty()).map(Event::Likely));
         if let Some(message) = line.message.take() {
             self.say(Said::Thought, message.thinking.as_deref(), out);
             self.say(Said::Text, message.content.as_deref(), out);

@@ -10,8 +10,9 @@ use crate::chat::{Part, PartBody, Thought, ToolCall};
 use crate::extra::Extra;
 use crate::fields::Fields;
 use crate::lenient::{Count, or_default};
+use crate::openai_chat::likelihood;
 use crate::problem::{Fault, Kind};
-use crate::reply::{ChatReply, Finish, Reason, Usage};
+use crate::reply::{ChatReply, Finish, Likelihood, Reason, Usage};
 use crate::rfc3339::unix_seconds;
 
 /// A line of a stream, or a whole answer.
@@ -28,6 +29,8 @@ pub(super) struct Line<'a> {
     pub(super) done_reason: Option<String>,
     pub(super) prompt_eval_count: Count,
     pub(super) eval_count: Count,
+    #[serde(borrow)]
+    logprobs: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
 }
@@ -63,6 +66,11 @@ impl Line<'_> {
         self.created_at.as_deref().and_then(unix_seconds)
     }
 
+    /// How likely its tokens were, which is told as OpenAI tells it.
+    pub(super) fn likelihoods(&self) -> Vec<Likelihood> {
+        self.logprobs.map(likelihood::read_list).unwrap_or_default()
+    }
+
     /// The counts, where there are any.
     pub(super) fn usage(&self) -> Option<Usage> {
         if self.prompt_eval_count.is_none() && self.eval_count.is_none() {
@@ -96,6 +104,7 @@ pub(super) fn read(body: &[u8]) -> Result<ChatReply, Fault> {
     }
     let mut reply =
         ChatReply { model: line.model.as_deref().map(str::to_owned), created: line.created(), usage: line.usage(), ..ChatReply::default() };
+    reply.likelihoods = line.likelihoods();
     reply.extra = extra(body);
     let salt = line.created_at.clone().unwrap_or_default();
     let Some(message) = line.message else { return Err(Fault::protocol("an answer without a message")) };
@@ -113,7 +122,7 @@ pub(super) fn read(body: &[u8]) -> Result<ChatReply, Fault> {
 
 /// What the meaning has no place for: how long each step took.
 fn extra(body: &[u8]) -> Extra {
-    const KNOWN: [&str; 7] = ["model", "created_at", "message", "done", "done_reason", "prompt_eval_count", "eval_count"];
+    const KNOWN: [&str; 8] = ["model", "created_at", "message", "done", "done_reason", "prompt_eval_count", "eval_count", "logprobs"];
     let mut extra = Extra::new(HERE);
     if let Ok(fields) = Fields::scan(body) {
         for (key, value) in fields.rest(HERE).fields().iter().filter(|(key, _)| !KNOWN.contains(&key.as_str())) {

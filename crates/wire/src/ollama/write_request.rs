@@ -55,7 +55,8 @@ pub(super) fn below(key: &str) -> Option<&'static str> {
 /// Writes a request.
 pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
     let mut pen = Pen::new();
-    pen.refused.answers(request, "the likelihoods this provider tells cannot be translated");
+    pen.refused.several(request);
+    pen.refused.sound(request);
     let body = json::object(|out| {
         if !request.model.is_empty() {
             out.field("model", &request.model);
@@ -70,6 +71,9 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written,
         }
         write_think(out, &mut pen, request, profile);
         write_options(out, &mut pen, request, profile);
+        let most = request.sampling.top_logprobs.filter(|most| *most > 0);
+        out.option("logprobs", request.sampling.logprobs.or(most.map(|_| true)));
+        out.option("top_logprobs", most);
         knob::lose_labels(&mut pen.losses, request, &[]);
         knob::lose_marks(&mut pen.losses, request);
         write_extra(out, &mut pen, request);

@@ -165,7 +165,8 @@ fn lost(request: &ChatRequest) -> Result<Losses, Unsupported> {
         return Ok(losses);
     }
     let mut refused = Refusal::new(HERE);
-    refused.more_than_text(request, "the likelihoods this format tells cannot be translated");
+    refused.likelihoods(&mut losses, request, "the likelihoods this format tells cannot be translated");
+    refused.sound(request);
     refused.into_result()?;
     knob::lose_foreign(&mut losses, &request.extra, HERE);
     knob::lose_labels(&mut losses, request, &["user"]);

@@ -2,6 +2,7 @@
 
 use crate::chat::ChatRequest;
 use crate::dialect::Dialect;
+use crate::loss::Losses;
 use crate::problem::Unsupported;
 
 /// The first piece of content that cannot be sent: the one the caller is told.
@@ -25,19 +26,33 @@ impl Refusal {
     }
 
     /// Refuses what an API of one plain answer cannot give: several answers, likelihoods (`why` says what they lack) and sound.
-    pub(crate) fn answers(&mut self, request: &ChatRequest, why: &str) {
+    pub(crate) fn answers(&mut self, losses: &mut Losses, request: &ChatRequest, why: &str) {
+        self.several(request);
+        self.likelihoods(losses, request, why);
+        self.sound(request);
+    }
+
+    /// Refuses several answers.
+    pub(crate) fn several(&mut self, request: &ChatRequest) {
         if request.sampling.n.is_some_and(|n| n > 1) {
             self.add("n", "this provider gives one answer to a request");
         }
-        self.more_than_text(request, why);
     }
 
-    /// Refuses what an API of plain texts cannot give: likelihoods (`why` says what they lack) and sound.
-    pub(crate) fn more_than_text(&mut self, request: &ChatRequest, why: &str) {
+    /// Refuses likelihoods. In the responses API they are one of the things that an answer may include beside what it says: a wish, and
+    /// so a loss.
+    pub(crate) fn likelihoods(&mut self, losses: &mut Losses, request: &ChatRequest, why: &str) {
         let sampling = &request.sampling;
-        if sampling.logprobs == Some(true) || sampling.top_logprobs.is_some_and(|top| top > 0) {
-            self.add("logprobs", why);
+        let wanted = sampling.logprobs == Some(true) || sampling.top_logprobs.is_some_and(|top| top > 0);
+        match request.extra.from() {
+            _ if !wanted => {}
+            Some(Dialect::OpenAiResponses) => losses.dropped("logprobs"),
+            _ => self.add("logprobs", why),
         }
+    }
+
+    /// Refuses sound.
+    pub(crate) fn sound(&mut self, request: &ChatRequest) {
         if request.modalities.iter().any(|modality| modality != "text") {
             self.add("modalities", "this provider answers in text alone");
         }

@@ -83,7 +83,7 @@ fn refuse_forms(pen: &mut Pen<'_>, request: &ChatRequest) {
     if !matches!(request.output, OutputFormat::Text) {
         pen.refused.add("response_format", "this provider does not hold its models to JSON");
     }
-    pen.refused.answers(request, "this provider does not tell likelihoods");
+    pen.refused.answers(&mut pen.losses, request, "this provider does not tell likelihoods");
 }
 
 /// The conversation as one prompt.

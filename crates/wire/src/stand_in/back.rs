@@ -86,9 +86,8 @@ impl Back {
         let at = |open: &[((u64, u32), String)], block: u32| open.iter().position(|(known, _)| *known == (answer, block));
         match &mut event {
             Event::BlockStart { block, kind } => {
-                if self.name(kind) {
-                    self.open.push(((answer, *block), String::new()));
-                }
+                let is_free_text = self.name(kind);
+                self.open.extend(is_free_text.then(|| ((answer, *block), String::new())));
             }
             Event::BlockDelta { block, delta: Delta::Arguments(more) } => {
                 if let Some(at) = at(&self.open, *block) {

@@ -58,12 +58,15 @@ fn likelihoods_are_asked_for_in_the_words_of_both() {
 #[test]
 fn what_goes_beyond_one_answer_is_left_out_where_that_is_wanted() {
     let asked = chat(&json!({"n": 2, "logprobs": true, "top_logprobs": 1, "max_tokens": 9}));
-    for to in [Dialect::Anthropic, Dialect::Bedrock, Dialect::Cohere, Dialect::Ollama] {
+    for to in [Dialect::Anthropic, Dialect::Bedrock, Dialect::Cohere] {
         assert!(prepared(Dialect::OpenAiChat, to, false, &asked).is_err(), "{to}");
         let (body, lost) = sent(Dialect::OpenAiChat, to, true, &asked);
         assert!(body.get("n").is_none() && body.get("logprobs").is_none() && body.get("top_logprobs").is_none(), "{to}: {body}");
         assert!(lost.contains('n') && lost.contains("logprobs"), "{to}: {lost}");
     }
+    let (body, lost) = sent(Dialect::OpenAiChat, Dialect::Ollama, true, &asked);
+    assert_eq!((&body["logprobs"], &body["top_logprobs"]), (&json!(true), &json!(1)));
+    assert!(lost.split(", ").all(|name| name != "logprobs") && lost.split(", ").any(|name| name == "n"), "{lost}");
     let refused = chat(&json!({"n": 2, "messages": [{"role": "user", "content": [{"type": "what"}]}]}));
     assert!(prepared(Dialect::OpenAiChat, Dialect::Anthropic, true, &refused).is_err());
 }
@@ -96,6 +99,7 @@ fn likelihoods_are_told_in_the_words_of_both() {
     let message = json!({"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [text]});
     let responses =
         json!({"id": "resp_1", "object": "response", "created_at": 1, "model": "m", "status": "completed", "output": [message]});
+    let ollama = json!({"model": "m", "message": {"role": "assistant", "content": "Hi!"}, "done": true, "logprobs": list});
     let of_chats = json!({"content": list, "refusal": null});
     for (from, to, body, wanted) in [
         (Dialect::Gemini, Dialect::OpenAiChat, &gemini, &logprobs),
@@ -104,6 +108,7 @@ fn likelihoods_are_told_in_the_words_of_both() {
         (Dialect::OpenAiResponses, Dialect::OpenAiChat, &responses, &of_chats),
         (Dialect::OpenAiResponses, Dialect::OpenAiResponses, &responses, &list),
         (Dialect::OpenAiResponses, Dialect::Gemini, &responses, &result),
+        (Dialect::Ollama, Dialect::OpenAiChat, &ollama, &of_chats),
     ] {
         let reply = from.outbound().unwrap().read_reply(&Memo::default(), body.to_string().as_bytes()).unwrap();
         let (inbound, outbound) = (to.inbound().unwrap(), to.outbound().unwrap());
