@@ -55,12 +55,6 @@ pub(crate) fn may_tell_cost(call: &Call) -> bool {
     tells_usage && call.door.flavor == Flavor::OpenAi && call.stream && !has_probabilities(call)
 }
 
-pub(crate) fn has_choices(call: &Call) -> bool {
-    let Content::Json(outline) = &call.content else { return false };
-    let count: Option<u64> = outline.read(&call.body, "n").ok().flatten();
-    count.is_some_and(|count| count > 1)
-}
-
 pub(crate) fn has_probabilities(call: &Call) -> bool {
     let Content::Json(outline) = &call.content else { return false };
     let wanted: Option<bool> = outline.read(&call.body, "logprobs").ok().flatten();

@@ -14,6 +14,12 @@ fn events(text: &str) -> Vec<Value> {
     payloads.map(|payload| serde_json::from_str(payload).expect("JSON")).collect()
 }
 
+/// The text of that choice.
+fn said(events: &[Value], at: u64) -> String {
+    let of = events.iter().map(|event| &event["choices"][0]).filter(|choice| choice["index"] == at);
+    of.filter_map(|choice| choice["delta"]["content"].as_str()).collect()
+}
+
 /// A client of chats asks Google for two answers, and gets them as two choices.
 #[test]
 fn choices_are_googles_candidates() {
@@ -35,13 +41,7 @@ fn choices_are_googles_candidates() {
         assert_eq!(answer["usage"]["completion_tokens"], 6);
         let reply = ask(gateway, "/v1/chat/completions", "g", &json!({"n": 2, "stream": true}), &stream);
         let events = events(reply.text());
-        let text = |at: u64| -> String {
-            let of = events
-                .iter()
-                .filter_map(|event| event["choices"][0]["delta"]["content"].as_str().filter(|_| event["choices"][0]["index"] == at));
-            of.collect()
-        };
-        assert_eq!((text(0), text(1)), ("Red".to_owned(), "Blue".to_owned()), "{}", reply.text());
+        assert_eq!((said(&events, 0), said(&events, 1)), ("Red".to_owned(), "Blue".to_owned()), "{}", reply.text());
         let ends = events.iter().filter(|event| event["choices"][0]["finish_reason"].is_string()).count();
         assert!(ends == 2 && reply.text().trim_end().ends_with("[DONE]"), "{}", reply.text());
     });
@@ -60,6 +60,25 @@ fn candidates_are_choices_of_chats() {
         let answer = reply.json();
         let text = |at: usize| answer["candidates"][at]["content"]["parts"][0]["text"].clone();
         assert_eq!((text(0), text(1)), (json!("Red"), json!("Blue")), "{answer}");
+    });
+}
+
+/// Thoughts that are shown as text stand in the text of their own choice.
+#[test]
+fn thoughts_as_text_are_those_of_each_choice() {
+    let chunk = |at: u64, delta: Value, why: Value| {
+        let choice = json!({"index": at, "delta": delta, "finish_reason": why});
+        json!({"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]})
+    };
+    let thinks = |at: u64| chunk(at, json!({"reasoning_content": "Hm."}), Value::Null);
+    let says = |at: u64, text: &str| chunk(at, json!({"content": text}), json!("stop"));
+    let stream = streamed(&[thinks(0), thinks(1), says(1, "Blue"), says(0, "Red")], "data: [DONE]\n\n");
+    told(&[("m", "openai/m", "")], |gateway| {
+        let asked = json!({"n": 2, "stream": true, "merge_reasoning_content_in_choices": true});
+        let reply = ask(gateway, "/v1/chat/completions", "m", &asked, &stream);
+        let events = events(reply.text());
+        assert_eq!(said(&events, 0), "<think>Hm.</think>Red", "{}", reply.text());
+        assert_eq!(said(&events, 1), "<think>Hm.</think>Blue", "{}", reply.text());
     });
 }
 
