@@ -25,6 +25,8 @@ WHOLE = {Chat: ChatCompletion, Responses: Response, Messages: Message}
 # What is looked past, and why: the client, the place, what is wrong there.
 PAST = (
     # Counted only where a provider counts it: no number is made up.
+    (Messages, "server_tool_use.web_fetch_requests", "missing"),
+    (Messages, "server_tool_use.web_search_requests", "missing"),
     (Chat, "usage.prompt_tokens", "missing"),
     (Chat, "usage.completion_tokens", "missing"),
     (Chat, "usage.total_tokens", "missing"),

@@ -173,9 +173,8 @@ fn write_counts(out: &mut Object<'_>, usage: Option<&Usage>, service_tier: Optio
     }
     if usage.web_searches.is_some() || usage.web_fetches.is_some() {
         out.object("server_tool_use", |out| {
-            // The format requires both where it has either.
-            out.field("web_search_requests", &usage.web_searches.unwrap_or(0));
-            out.field("web_fetch_requests", &usage.web_fetches.unwrap_or(0));
+            out.option("web_search_requests", usage.web_searches);
+            out.option("web_fetch_requests", usage.web_fetches);
         });
     }
     // Turn by turn nobody else tells it.
