@@ -4,13 +4,9 @@
 //! their rate is used up. Money is never waited for. Who waits is for the operator to say, or for a request that names a `priority`;
 //! for all others, and while nobody waits, there is nothing here but one number to look at.
 //!
-//! | file | what |
-//! |---|---|
-//! | [`line`] | who is next |
-//!
-//! Nobody holds a lock while waiting, and there is no task for it: each call waits in its own future, so that one whose client leaves
-//! is gone from the line. How long anybody waits is bounded, and how many do; where there is no room, the tenant with most calls in
-//! the line gives up its last one.
+//! Who is next, the [`line`] says; a call on its way through it is the gateway's. Nobody holds a lock while waiting, and there is no
+//! task for it: each call waits in its own future, so that one whose client leaves is gone from the line. How long anybody waits is
+//! bounded, and how many do; where there is no room, the tenant with most calls in the line gives up its last one.
 
 mod line;
 #[cfg(test)]

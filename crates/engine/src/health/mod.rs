@@ -337,7 +337,8 @@ impl Health {
     }
 
     fn rest(&self, at: u64) -> Option<Refusal> {
-        let [until, avoided, unwell] = [&self.resting, &self.avoided, &self.unwell].map(|place| place.load(Ordering::Relaxed));
+        let (until, avoided) = (self.resting.load(Ordering::Relaxed), self.avoided.load(Ordering::Relaxed));
+        let unwell = self.unwell.load(Ordering::Relaxed);
         // Nearly always nothing is in the way, and nobody need ask what.
         if until.max(avoided).max(unwell).max(self.shared.until()).max(self.rests.until()) <= at {
             return None;
