@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use crate::frames::Frames;
 use crate::problem::Malformed;
 
+mod path;
 mod scanner;
 #[cfg(test)]
 mod tests;
@@ -62,7 +63,7 @@ pub struct Edits {
     pub default: Vec<(String, String)>,
     /// Keys that are written under another name; left out where that name is there already.
     pub rename: Vec<(String, String)>,
-    /// Keys that are left out.
+    /// Keys that are left out, and paths to what is left out below one (`a.b`, `a[0].b`, `a[*].b`).
     pub remove: Vec<String>,
     /// Keys that are left out because the target does not take them, which is a loss to the caller.
     pub lose: Vec<String>,
@@ -87,6 +88,12 @@ impl Edits {
             (false, Some(_)) => None,
             (false, None) => named(&self.default),
         }
+    }
+
+    /// That value of a key without what is left out below it; `None`: nothing is.
+    fn pruned(&self, key: &str, value: impl Fn() -> String) -> Option<String> {
+        let mut paths = self.remove.iter().filter_map(|removed| path::below(removed, key)).peekable();
+        paths.peek().is_some().then(|| paths.fold(value(), |json, path| path::without(&json, path).unwrap_or(json)))
     }
 
     fn removes(&self, key: &str) -> bool {
@@ -169,7 +176,9 @@ impl Outline {
             }
             let said = || String::from_utf8_lossy(&body.slice(entry.value.start, entry.value.end)).into_owned();
             let value = |key: &str| edits.value(key, Some(&said));
-            if let Some(value) = value(&entry.key).or_else(|| value(renamed?)) {
+            let value = value(&entry.key).or_else(|| value(renamed?));
+            let pruned = edits.pruned(renamed.map_or(&entry.key, String::as_str), || value.clone().unwrap_or_else(said));
+            if let Some(value) = pruned.or(value) {
                 patch.replace(entry.value, value);
             }
         }
@@ -188,6 +197,7 @@ impl Outline {
         let mut written: Vec<&str> = Vec::new();
         for (key, _) in [&edits.set, &edits.lay, &edits.default].into_iter().flatten().filter(|(key, _)| missing(key)) {
             let Some(value) = edits.value(key, None).filter(|_| !written.contains(&key.as_str())) else { continue };
+            let value = edits.pruned(key, || value.clone()).unwrap_or(value);
             written.push(key);
             let comma = if first { "" } else { "," };
             first = false;

@@ -163,3 +163,29 @@ fn what_this_gateway_named_or_sealed_is_seen_wherever_the_frames_end() {
         }
     }
 }
+
+#[test]
+fn paths_leave_out_what_stands_below() {
+    let text = r#"{"tools": [{"name":"a","input_examples":[1],"f":{"strict":true,"x":1.0}}, {"name":"b","input_examples":[2]}], "metadata":{"a":1,"b":2},"a.b":3}"#;
+    let without = |paths: &[&str]| {
+        let remove = paths.iter().map(|path| (*path).to_owned()).collect();
+        apply(text, &Edits { remove, ..Edits::default() })
+    };
+    let of_tools = |tools: &str| text.replace(&text[text.find('[').expect("a list")..text.find("], \"m").expect("its end") + 1], tools);
+    for (paths, expected) in [
+        (&["tools[*].input_examples"][..], of_tools(r#"[{"name":"a","f":{"strict":true,"x":1.0}},{"name":"b"}]"#)),
+        (&["tools[1].name"], of_tools(r#"[{"name":"a","input_examples":[1],"f":{"strict":true,"x":1.0}},{"input_examples":[2]}]"#)),
+        (&["tools[*].f.strict", "tools[0].name"], of_tools(r#"[{"input_examples":[1],"f":{"x":1.0}},{"name":"b","input_examples":[2]}]"#)),
+        (&["metadata.a"], text.replace(r#"{"a":1,"b":2}"#, r#"{"b":2}"#)),
+        (&["a.b"], text.replace(r#","a.b":3"#, "")),
+    ] {
+        assert_eq!(without(paths), expected, "{paths:?}");
+    }
+    for nowhere in ["tools.name", "metadata[0].a", "metadata.a.b", "tools[x].name", "tools[9].name", "other.a", "tools[*].name.a"] {
+        let (said, left): (serde_json::Value, serde_json::Value) =
+            (serde_json::from_str(text).expect("JSON"), serde_json::from_str(&without(&[nowhere])).expect("JSON"));
+        assert_eq!(said, left, "{nowhere}");
+    }
+    let set = pairs(&[("tools", r#"[{"a":1,"b":2}]"#)]);
+    assert_eq!(apply("{}", &Edits { set, remove: vec!["tools[0].a".into()], ..Edits::default() }), r#"{"tools":[{"b":2}]}"#);
+}
