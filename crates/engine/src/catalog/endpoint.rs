@@ -56,12 +56,14 @@ pub enum UrlError {
     #[error("provider `{0}` serves this below another base URL than the configured one")]
     Elsewhere(String),
     /// A placeholder has no value.
-    #[error("provider `{provider}` needs a value for `{variable}`")]
+    #[error("provider `{provider}` needs a value for `{variable}`{hint}")]
     Unset {
         /// The provider.
         provider: String,
         /// The placeholder.
         variable: String,
+        /// What to set.
+        hint: String,
     },
     /// A value would change the shape of the URL.
     #[error("the value of `{variable}` cannot be part of a URL")]
@@ -244,8 +246,22 @@ impl<'a> Endpoint<'a> {
         Ok(())
     }
 
+    /// What is missing where that variable has no value, and what to set. A host is said by the whole address.
+    fn unset(&self, name: &str) -> UrlError {
+        let is_host = self.base.starts_with(&format!("https://{{{name}}}"));
+        let variable = self.provider.variables.get(name).filter(|_| !is_host);
+        let param = if is_host { Some("api_base") } else { variable.and_then(|variable| variable.params.first()).map(String::as_str) };
+        let env = variable.map_or(self.base_env, |variable| &variable.env).first();
+        let hint = match (param, env) {
+            (Some(param), Some(env)) => format!(": set `{param}`, or {env} in the environment"),
+            (Some(param), None) => format!(": set `{param}`"),
+            (None, _) => String::new(),
+        };
+        UrlError::Unset { provider: self.provider.id.clone(), variable: name.to_owned(), hint }
+    }
+
     fn variable(&self, name: &str, value: &dyn Fn(&str) -> Option<String>, depth: u8, out: &mut String) -> Result<(), UrlError> {
-        let unset = || UrlError::Unset { provider: self.provider.id.clone(), variable: name.to_owned() };
+        let unset = || self.unset(name);
         let given = |name: &str| self.said(name, value);
         if let Some(text) = given(name) {
             out.push_str(&fit(&text).ok_or_else(|| unfit(name))?);

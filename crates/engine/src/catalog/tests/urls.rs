@@ -210,7 +210,16 @@ fn nothing_moves_a_request_elsewhere() {
         let result = url("azure", ask, &[("azure_resource", resource)]);
         assert_eq!(result, Err(UrlError::Unfit { variable: "resource".to_owned() }), "{resource}");
     }
-    assert_eq!(url("azure", ask, &[]), Err(UrlError::Unset { provider: "azure".to_owned(), variable: "resource".to_owned() }));
+    for (provider, told) in [
+        ("azure", "provider `azure` needs a value for `resource`: set `api_base`, or AZURE_API_BASE in the environment"),
+        ("vertex_ai", "provider `vertex_ai` needs a value for `project`: set `vertex_project`, or VERTEXAI_PROJECT in the environment"),
+        (
+            "cloudflare",
+            "provider `cloudflare` needs a value for `account`: set `cloudflare_account_id`, or CLOUDFLARE_ACCOUNT_ID in the environment",
+        ),
+    ] {
+        assert_eq!(url(provider, ask, &[]).map_err(|error| error.to_string()), Err(told.to_owned()));
+    }
     assert_eq!(url("openai_like", ask, &[]), Err(UrlError::NoBase("openai_like".to_owned())));
 }
 
