@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::model::{ModelCard, key_of};
-use super::price::{self, Component, PriceKey, Rate, Service};
+use super::price::{self, Component, PriceKey, Rate, Service, Unit};
 use super::provider::Provider;
 
 mod field;
@@ -223,6 +223,22 @@ pub(crate) fn forget_derived(card: &mut ModelCard, field: &str, usd: &str) {
     if let Some(key) = key.filter(|key| plainly(key) && tokens.contains(&key.component)) {
         let free = Rate::parse(usd).is_ok_and(|rate| rate == Rate::default());
         card.prices.forget(key.component, |service| service.is_a_tier() && !free);
+        card.factors.clear();
+    }
+}
+
+/// The modes of models whose answers' time is taken.
+const TIMED: [&str; 4] = ["chat", "completion", "responses", "embedding"];
+
+/// Forgets what the card says of tokens where those prices are of time and none of them is of tokens: one way of paying replaces the other.
+pub(crate) fn forget_tokens<'a>(card: &mut ModelCard, fields: impl Iterator<Item = &'a str>) {
+    let key = |field: &str| Some(price_key(field, Place { above: 0, service: Service::Standard })?.component);
+    let named: Vec<Component> = fields.filter_map(key).collect();
+    let timed = [Component::HeldTime, Component::InputTime, Component::OutputTime];
+    let is_of_tokens = |component: &Component| component.unit() == Unit::Token;
+    let is_timed = card.mode.as_deref().is_none_or(|mode| TIMED.contains(&mode));
+    if is_timed && named.iter().any(|component| timed.contains(component)) && !named.iter().any(is_of_tokens) {
+        card.prices.forget_all(|component| component.unit() == Unit::Token);
         card.factors.clear();
     }
 }

@@ -423,6 +423,11 @@ impl Prices {
         self.0.retain(|(key, _)| kept(key.service) || !heir(key.component));
     }
 
+    /// Forgets the prices of all such components.
+    pub(super) fn forget_all(&mut self, is_such: impl Fn(Component) -> bool) {
+        self.0.retain(|(key, _)| !is_such(key.component));
+    }
+
     /// Every price, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&PriceKey, Rate)> {
         self.0.iter().map(|(key, rate)| (key, *rate))

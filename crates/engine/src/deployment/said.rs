@@ -42,6 +42,7 @@ pub(super) fn amended(card: Option<ModelCard>, spec: &Spec) -> Option<ModelCard>
     for (name, usd) in &spec.prices {
         derive::forget_derived(&mut own, name, usd);
     }
+    derive::forget_tokens(&mut own, spec.prices.iter().map(|(name, _)| name.as_str()));
     for (name, json) in &spec.known {
         derive::set_fact(&mut own, name, json);
     }
