@@ -8,8 +8,12 @@ use switchboard_engine::wire::Dialect;
 use crate::config::closest;
 use crate::config::resolved::{Connection, Deployment as Configured};
 
+/// Whose a name is that is nobody else's.
+const OPENAI: &str = "openai";
+
 /// The provider and the model behind its prefix; a bare name is one the catalog knows, else OpenAI's. An error where nobody here knows whom
-/// the prefix means: a key and prompts that are meant for one are never sent to another.
+/// the prefix means: a key and prompts that are meant for one are never sent to another. At an address of the user's own, what is nobody's
+/// is spoken to in OpenAI's format.
 pub fn split<'a>(catalog: &Catalog, configured: &'a Configured) -> Result<(String, Cow<'a, str>), String> {
     let (model, connection) = (configured.model.as_str(), &configured.connection);
     if let Some(provider) = &connection.provider {
@@ -22,21 +26,21 @@ pub fn split<'a>(catalog: &Catalog, configured: &'a Configured) -> Result<(Strin
     {
         return Ok((provider.id.clone(), rest.into()));
     }
+    let has_base = connection.api_base.is_some();
     let found = catalog.lookup(model);
-    if connection.api_base.is_none() {
-        match prefixed {
-            Some((prefix, _)) if found.as_ref().is_none_or(|found| !is_meant(catalog, found, prefix, connection)) => {
-                return Err(unknown(catalog, prefix));
-            }
-            Some(_) => {}
-            None if found.as_ref().is_some_and(|found| is_strangers(catalog, found, model, connection)) => {
-                return Err(format!("whose `{model}` is meant is not said, and its key goes to nobody else: write `provider/{model}`"));
-            }
-            None => {}
-        }
+    if let Some((prefix, _)) = prefixed {
+        return match found {
+            _ if has_base && catalog.unreachable(prefix).is_none() => Ok((OPENAI.to_owned(), model.into())),
+            Some(found) if !has_base && is_meant(catalog, &found, prefix, connection) => Ok((found.provider, model.into())),
+            _ => Err(unknown(catalog, prefix)),
+        };
     }
-    let settled = prefixed.is_none().then(|| placed(catalog, model, connection)).flatten();
-    let provider = settled.or_else(|| found.map(|found| found.provider)).unwrap_or_else(|| "openai".to_owned());
+    let is_strangers = found.as_ref().is_some_and(|found| is_strangers(catalog, found, model));
+    if is_strangers && !has_base && connection.api_key.is_some() {
+        return Err(format!("whose `{model}` is meant is not said, and its key goes to nobody else: write `provider/{model}`"));
+    }
+    let makers = found.filter(|_| !(is_strangers && has_base)).map(|found| found.provider);
+    let provider = placed(catalog, model, connection).or(makers).unwrap_or_else(|| OPENAI.to_owned());
     Ok((provider, model.into()))
 }
 
@@ -61,10 +65,14 @@ fn is_meant(catalog: &Catalog, found: &Found, author: &str, connection: &Connect
     found.provider == author || connection.api_key.is_none() && catalog.providers().any(writes)
 }
 
-/// Whether a key that is written beside a bare name would go to a market that merely offers a model of such a name.
-fn is_strangers(catalog: &Catalog, found: &Found, model: &str, connection: &Connection) -> bool {
-    let makes = catalog.provider(&found.provider).is_some_and(|row| !row.authors.is_empty());
-    connection.api_key.is_some() && found.model != model && !makes
+/// Whether a bare name means a model of a market that merely offers one of such a name.
+fn is_strangers(catalog: &Catalog, found: &Found, model: &str) -> bool {
+    // Markets write where a model is and who made it before its name.
+    let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let mut words = found.model.split('.').take_while(is_word).peekable();
+    let row = catalog.provider(&found.provider).filter(|row| !row.authors.is_empty());
+    let makes = row.is_some_and(|row| words.peek().is_none() || words.any(|word| row.authors.iter().any(|author| author == word)));
+    found.model != model && !makes
 }
 
 /// The provider of a bare name where the entry says its place as one provider alone wants it.

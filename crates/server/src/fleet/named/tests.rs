@@ -82,6 +82,34 @@ fn what_is_meant_is_known_without_a_prefix() {
 }
 
 #[test]
+fn at_an_address_of_ones_own_what_nobody_knows_is_spoken_to_as_openai_is() {
+    let models = [
+        "mycorp/claude-3-5-sonnet",
+        "mycorp/gemini-2.5-flash",
+        "mycorp/llama-3-8b-instruct",
+        "corp/nova-pro",
+        "corp/granite-3.3-8b-instruct",
+        "corp/grok-4",
+        "meta-llama/Llama-3.3-70B-Instruct",
+        "llama-3-8b-instruct",
+        "llama3-70b-instruct",
+        "Qwen3-8B",
+        "nobodys",
+    ];
+    for model in models {
+        for key in ["", ", api_key: k"] {
+            let url = goes(&format!("{{model: {model}, api_base: 'http://here/x/v1'{key}}}"));
+            assert_eq!(url.as_deref(), Ok("here/x/v1/chat/completions"), "{model}{key}");
+        }
+    }
+    let made = goes("{model: claude-sonnet-4.5, api_key: k, api_base: 'http://here'}");
+    assert_eq!(made.as_deref(), Ok("here/v1/messages"), "its maker's own format");
+    for model in ["triton/llama-3-8b-instruct", "stability/sd3", "sagemaker/x"] {
+        refused(&format!("{{model: {model}, api_base: 'http://here/v1'}}"), "is not reached");
+    }
+}
+
+#[test]
 fn names_on_bedrock_say_where_they_are() {
     let claude = "anthropic.claude-3-haiku-20240307-v1:0";
     let arn = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/x";
