@@ -57,8 +57,10 @@ pub struct Spec {
     pub defaults: Vec<(String, String)>,
     /// Body fields to set whatever the client sends.
     pub set: Vec<(String, String)>,
-    /// Body fields to leave out.
+    /// Body fields to leave out, and paths to what is left out below one.
     pub remove: Vec<String>,
+    /// Body fields that are sent as they are said, whatever is known of the provider.
+    pub allowed: Vec<String>,
     /// Whether body fields that the model does not take are left out, where the operator says so of this one.
     pub drops: Option<bool>,
     /// The name under which the price list knows the model, where it differs.
@@ -411,7 +413,7 @@ impl Deployment {
             default,
             rename,
             remove: row.remove.iter().filter(|key| is_ours(key)).chain(&self.spec.remove).cloned().collect(),
-            lose: row.remove.iter().filter(|key| !is_ours(key)).cloned().collect(),
+            lose: row.remove.iter().filter(|key| !is_ours(key) && !self.spec.allowed.contains(key)).cloned().collect(),
         }
     }
 

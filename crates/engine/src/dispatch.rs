@@ -162,6 +162,7 @@ impl Dispatch<'_> {
             edits.set.push((LIMIT.to_owned(), MIN_OUTPUT_TOKENS.to_string()));
         }
         edits.lose.extend(strict::untaken(call, target, (spoken, outline)));
+        edits.lose.retain(|key| !self.wishes(target).any(|wish| wish == key));
         if spoken == call.door.dialect {
             let known = outline.entries().iter().filter(|entry| target.is_kept_from(spoken, &entry.key));
             edits.remove.extend(known.map(|entry| entry.key.clone().into_owned()));
@@ -171,10 +172,15 @@ impl Dispatch<'_> {
         }
     }
 
-    /// What the caller wants in the provider's own body, but for what steers the gateway.
+    /// The fields that the caller, or the operator, wants in the provider's own body as they are said.
+    fn wishes<'f>(&'f self, target: &'f Deployment) -> impl Iterator<Item = &'f String> {
+        self.call.laid.iter().chain(&target.spec.allowed)
+    }
+
+    /// What is so wanted of what the call says, but for what steers the gateway.
     pub(crate) fn laid(&self, target: &Deployment) -> Vec<(String, String)> {
         let (call, Content::Json(outline)) = (self.call, &self.call.content) else { return Vec::new() };
-        let kept = call.laid.iter().filter(|key| !target.is_kept_from(call.door.dialect, key));
+        let kept = self.wishes(target).filter(|key| !target.is_kept_from(call.door.dialect, key));
         let said = kept.filter_map(|key| {
             let value = outline.get(key)?.value;
             let json = String::from_utf8(call.body.slice(value.start, value.end).to_vec()).ok()?;

@@ -254,6 +254,7 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
         defaults: json(&named.default_params),
         set: json(&connection.extra_body),
         remove: named.additional_drop_params.clone(),
+        allowed: named.allowed_openai_params.clone(),
         drops: named.drop_params,
         base_model: named.model_info.base_model.clone(),
         weight: named.limits.weight,

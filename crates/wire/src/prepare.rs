@@ -74,7 +74,14 @@ pub fn prepare(route: &Route<'_>, head: &Head<'_>, source: &Source<'_>) -> Resul
         Source::Rewritten(request) => write(route, request)?,
     };
     let (mut body, mut losses) = (Frames::from(written.body), written.losses);
-    let own = laid(route.laid, &mut losses);
+    let mut own = laid(route.laid, &mut losses);
+    for (key, json) in &mut own.lay {
+        // What is the model's own word may have a place of its own.
+        if let Some(place) = route.to.outbound().and_then(|to| to.below(key)) {
+            *json = format!("{{{}:{json}}}", serde_json::Value::from(key.as_str()));
+            place.clone_into(key);
+        }
+    }
     if !own.is_empty() {
         body = Outline::scan(&body)?.apply(&body, &own);
     }

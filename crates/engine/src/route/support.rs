@@ -84,6 +84,9 @@ fn takes(deployment: &Deployment, ask: &Ask<'_>, name: &str) -> Option<bool> {
 fn takes_from(deployment: &Deployment, (client, operation, stream): (Dialect, Operation, bool), name: &str) -> Option<bool> {
     let spoken = deployment.dialect_for(client)?;
     let reach = deployment.reach(operation, Some(spoken), stream)?;
+    if deployment.spec.allowed.iter().any(|allowed| allowed == name) {
+        return Some(true);
+    }
     if reach.edits.lose.iter().any(|lost| lost == name) {
         return Some(false);
     }

@@ -93,19 +93,27 @@ impl Draft {
 }
 
 /// The body with what the client wants in the provider's (`extra_body`) among its other fields, as OpenAI's libraries send it; and the
-/// names of those fields.
+/// names of those fields, and of those that it wants sent as they are (`allowed_openai_params`).
 fn laid_out(door: &Door, body: Frames, outline: Outline) -> Result<(Frames, Outline, Arc<[String]>), Problem> {
     const BESIDE: &str = "extra_body";
+    const ALLOWED: &str = "allowed_openai_params";
+    let allowed = outline.get(ALLOWED).filter(|_| is_steering(door.dialect, ALLOWED));
+    let allowed = allowed.and_then(|_| outline.read::<Vec<String>>(&body, ALLOWED).ok().flatten()).unwrap_or_default();
+    let allowed = allowed.into_iter().filter(|key| outline.get(key).is_some());
     let fields = outline.get(BESIDE).filter(|_| is_steering(door.dialect, BESIDE));
     // What is no object is nobody's wish, and goes nowhere.
     let fields = fields.and_then(|_| outline.read::<BTreeMap<String, Box<RawValue>>>(&body, BESIDE).ok().flatten());
-    let Some(mut fields) = fields else { return Ok((body, outline, Arc::default())) };
+    let Some(mut fields) = fields else {
+        let allowed = allowed.collect();
+        return Ok((body, outline, allowed));
+    };
     // Who answers is not said here.
     fields.retain(|key, _| key != "model" && key != BESIDE);
     let set = fields.iter().map(|(key, value)| (key.clone(), value.get().to_owned())).collect();
     let body = outline.apply(&body, &Edits { set, remove: vec![BESIDE.to_owned()], ..Edits::default() });
+    let names = allowed.chain(fields.into_keys()).collect();
     let outline = Outline::scan(&body)?;
-    Ok((body, outline, fields.into_keys().collect()))
+    Ok((body, outline, names))
 }
 
 /// Whether a knob that the target lacks is refused, and whether it is left out even of what passes as it came: where the request or the
