@@ -124,6 +124,9 @@ fn settings(config: &Config) -> Settings {
     let mut settings = config.router.routing.clone();
     settings.openrouter = own.openrouter_strategy.unwrap_or(settings.openrouter);
     settings.checks_fallbacks = config.general.gates.checks_fallbacks;
+    if let Some(rule) = &mut settings.tags {
+        rule.of_keys_alone = config.general.customers.refuses_tags;
+    }
     settings.args.latency_goal = settings.args.latency_goal.or(own.latency_goal);
     settings
 }

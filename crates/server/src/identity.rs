@@ -17,7 +17,8 @@ use crate::limits;
 
 /// Headers that name a customer, whatever the configuration says.
 const CUSTOMER: [HeaderName; 2] = [HeaderName::from_static("x-litellm-customer-id"), HeaderName::from_static("x-litellm-end-user-id")];
-const TAGS: HeaderName = HeaderName::from_static("x-litellm-tags");
+const TAGS_HEADER: &str = "x-litellm-tags";
+const TAGS: HeaderName = HeaderName::from_static(TAGS_HEADER);
 /// Longer names are nobody's.
 const LONGEST: usize = 512;
 /// The most tags of one call.
@@ -31,6 +32,12 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
     let customer = call.principal.customer.clone().or_else(|| customer(&call, &said.headers));
     if said.enforced && customer.is_none() {
         return Err(Refused::said(400, "'user' param not passed in. 'enforce_user_param'=True"));
+    }
+    if let Some(place) = said.refuses_tags.then(|| tagged_at(&call)).flatten() {
+        let message = format!(
+            "Client-side '{place}' not allowed in request. 'reject_clientside_metadata_tags'=True. Tags can only be set via API key metadata."
+        );
+        return Err(Refused::new(400, "bad_request_error", place.into(), message));
     }
     let listed = customer.as_ref().is_some_and(|customer| config.litellm.blocked.contains(customer));
     if let Some(customer) = customer.as_ref().filter(|_| listed && app.store.is_none()) {
@@ -107,9 +114,9 @@ fn blocked(customer: &str) -> Refused {
     Refused::by_check(400, format!("User blocked from making LLM API Calls. User={customer}"))
 }
 
-/// The tags of a call that are not its key's: those it bears itself, where it may, and those that an operator makes of headers.
+/// The tags of a call that are not its key's: those it bears itself and those that an operator makes of headers.
 fn own_tags(call: &Call, config: &Config) -> Vec<String> {
-    let mut tags = if config.general.customers.refuses_tags { Vec::new() } else { tags(call) };
+    let mut tags = tags(call);
     tags.extend(of_headers(&call.headers, &config.litellm.spending.tag_headers));
     tags.retain(|tag| !call.principal.tags.contains(tag));
     tags
@@ -179,6 +186,15 @@ fn customer(call: &Call, headers: &[String]) -> Option<String> {
     let user = text("user").or_else(|| within("metadata", "user_id")).or_else(|| within("litellm_metadata", "user"));
     let user = user.or_else(|| text("safety_identifier"));
     user.filter(|user| !user.is_empty() && user.len() <= LONGEST)
+}
+
+/// Where a call bears tags of its caller's. What is in its metadata need not look like tags.
+fn tagged_at(call: &Call) -> Option<&'static str> {
+    let is_in = |name: &str| call.fields(name).is_some_and(|fields| fields.get("tags").is_some_and(|tags| !tags.is_null()));
+    let named = [("metadata", "metadata.tags"), ("litellm_metadata", "litellm_metadata.tags")];
+    let named = named.into_iter().find_map(|(name, place)| is_in(name).then_some(place));
+    let listed = || call.value("tags").filter(|list| !crate::auth::resolve::texts(Some(list)).is_empty()).map(|_| "tags");
+    named.or_else(listed).or_else(|| text(&call.headers, TAGS).map(|_| TAGS_HEADER))
 }
 
 /// The tags a call bears: in a header, in `tags`, in `metadata.tags` or `litellm_metadata.tags`.

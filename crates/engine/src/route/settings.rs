@@ -85,11 +85,13 @@ pub struct TagRule {
     pub match_any: bool,
     /// Tags that begin so are meant for routing; it is no part of them.
     pub prefix: Option<String>,
+    /// Only the tags of its key count, whatever a request bears.
+    pub of_keys_alone: bool,
 }
 
 impl Default for TagRule {
     fn default() -> Self {
-        Self { match_any: true, prefix: None }
+        Self { match_any: true, prefix: None, of_keys_alone: false }
     }
 }
 

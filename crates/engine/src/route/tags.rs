@@ -34,6 +34,10 @@ impl Tags {
     /// The tags of a request: of its metadata, its body, its headers, and of its key.
     pub(super) fn of(call: &Call, rule: &TagRule) -> Self {
         let mut tags = Self::default();
+        call.principal.tags.iter().for_each(|tag| tags.add(tag, rule));
+        if rule.of_keys_alone {
+            return tags;
+        }
         if let Content::Json(outline) = &call.content {
             // Labels of other makers may be of any shape; only tags that are tags count.
             for key in ["metadata", "litellm_metadata"] {
@@ -47,7 +51,6 @@ impl Tags {
         }
         let header = call.headers.get(HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
         header.split(',').for_each(|tag| tags.add(tag, rule));
-        call.principal.tags.iter().for_each(|tag| tags.add(tag, rule));
         tags
     }
 
@@ -140,8 +143,8 @@ mod tests {
         by_header.tag_regex.push(Pattern(regex::Regex::new("^User-Agent: claude-code\\/").expect("a pattern")));
         let all = [tagged(&["free", "eu"]), tagged(&["paid"]), tagged(&["default"]), tagged(&[]), by_agent, by_header];
         let all: Vec<&Traits> = all.iter().collect();
-        let any = TagRule { match_any: true, prefix: None };
-        let every = TagRule { match_any: false, prefix: None };
+        let any = TagRule::default();
+        let every = TagRule { match_any: false, ..TagRule::default() };
         let cases: [(&str, &TagRule, Option<&str>, [u8; 6]); 21] = [
             ("free", &any, None, [1, 0, 0, 0, 0, 0]),
             ("free,paid", &any, None, [1, 1, 0, 0, 0, 0]),
@@ -179,7 +182,7 @@ mod tests {
     fn a_prefix_marks_tags_and_is_no_part_of_them() {
         let all = [tagged(&["free", "eu"]), tagged(&["paid"]), tagged(&["default"])];
         let all: Vec<&Traits> = all.iter().collect();
-        let rule = TagRule { match_any: true, prefix: Some("route:".to_owned()) };
+        let rule = TagRule { prefix: Some("route:".to_owned()), ..TagRule::default() };
         for (list, expected) in [
             ("route:free", [1, 0, 0]),
             ("free", [1, 0, 0]),

@@ -184,7 +184,7 @@ fn rules_of_a_key_hold_beside_the_requests_own() {
 
 #[test]
 fn tags_blocks_and_places_hold() {
-    let rule = TagRule { match_any: true, prefix: None };
+    let rule = TagRule::default();
     let settings = Settings { tags: Some(rule), ..Settings::default() };
     let tagged = |id: &str, tag: &str| deployment(id, |spec| spec.traits.tags = vec![tag.to_owned()]);
     let tags = fleet(vec![tagged("a", "free"), tagged("b", "paid")], Names { settings, ..Names::default() });

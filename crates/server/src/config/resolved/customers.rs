@@ -11,7 +11,7 @@ pub struct Customers {
     pub headers: Vec<String>,
     /// Whether calls must name one in the body's `user`.
     pub enforced: bool,
-    /// Whether tags that callers set are left out.
+    /// Whether calls that bear tags of their callers' are refused.
     pub refuses_tags: bool,
 }
 

@@ -57,6 +57,7 @@ pub(super) fn read(reader: &mut Reader<'_>, fields: &Fields) -> Settings {
     let tags = fields.flag("enable_tag_filtering").unwrap_or(false).then(|| TagRule {
         match_any: fields.flag("tag_filtering_match_any").unwrap_or(true),
         prefix: fields.text("tag_routing_prefix").filter(|prefix| !prefix.is_empty()),
+        ..TagRule::default()
     });
     Settings {
         strategy,
