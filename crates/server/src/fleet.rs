@@ -17,7 +17,7 @@ use switchboard_engine::experiment::Experiment;
 use switchboard_engine::guidance::Fallback;
 use switchboard_engine::health::Registry;
 use switchboard_engine::route::settings::Settings;
-use switchboard_engine::route::{Fleet, Names, TryPolicy};
+use switchboard_engine::route::{Fleet, Names, TryPolicy, Wildcard};
 use switchboard_engine::sign::{self, Secret, Signer};
 use switchboard_engine::upstream::Origin;
 use switchboard_engine::wire::Dialect;
@@ -74,7 +74,7 @@ pub fn build(config: &Arc<Config>, catalog: &Arc<Catalog>, demo: Option<&str>, r
         .collect();
     let (config_again, catalog_again, demo_again) = (config.clone(), catalog.clone(), demo.clone());
     let registry = registry.clone();
-    let expand = move |pattern: &Deployment, captured: &str| {
+    let expand = move |pattern: &Deployment, captured: &[&str]| {
         let configured = by_id.get(&pattern.spec.id)?;
         let mut made = deployment(configured, &config_again, &catalog_again, demo_again.as_deref(), Some(captured)).ok()?;
         made.join(&registry);
@@ -176,12 +176,15 @@ fn deployment(
     config: &Config,
     catalog: &Catalog,
     demo: Option<&str>,
-    captured: Option<&str>,
+    captured: Option<&[&str]>,
 ) -> Result<Deployment, String> {
     let mut named = configured.clone();
     if let Some(captured) = captured {
-        named.model = named.model.replacen('*', captured, 1);
-        named.model_name = named.model_name.replacen('*', captured, 1);
+        named.model_name = Wildcard::of(&named.model_name).filled(captured);
+        let model = Wildcard::of(&named.model);
+        // Where a name has more of it than the model has places for, the name is the model's, as in LiteLLM.
+        let is_name = (1..captured.len()).contains(&model.stars());
+        named.model = if is_name { named.model_name.clone() } else { model.filled(captured) };
     }
     let (provider_id, model) = whose(&named, config, catalog)?;
     let provider = catalog.provider(&provider_id).ok_or_else(|| named::unknown(catalog, &provider_id))?;

@@ -13,7 +13,7 @@ use switchboard_engine::catalog::ModelCard;
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::error::Error;
 use switchboard_engine::guidance::Fallback;
-use switchboard_engine::route::Fallbacks;
+use switchboard_engine::route::{Fallbacks, Wildcard};
 use switchboard_engine::wire::problem::{self, Problem};
 
 use crate::app::App;
@@ -121,10 +121,10 @@ fn models(app: &App, patterns: bool) -> Vec<Listed> {
     list.extend(routers::names(app).into_iter().map(Listed::bare));
     for (pattern, deployment) in fleet.patterns() {
         if patterns {
-            list.push(Listed::of(pattern.clone(), deployment));
+            list.push(Listed::of(pattern.as_str().to_owned(), deployment));
         }
         for card in catalog.models_of(&deployment.spec.provider) {
-            if let Some(name) = standing_for(&pattern, deployment, &card) {
+            if let Some(name) = standing_for(pattern, deployment, &card) {
                 list.push(Listed { card: Some(card), ..Listed::of(name, deployment) });
             }
         }
@@ -149,15 +149,12 @@ pub(crate) fn example(app: &App) -> Option<String> {
 }
 
 /// The name by which callers reach a model of the catalog through a pattern; none when the pattern does not lead to it.
-pub(crate) fn standing_for(pattern: &str, deployment: &Deployment, card: &ModelCard) -> Option<String> {
-    let (prefix, suffix) = pattern.split_once('*').unwrap_or((pattern, ""));
-    let captured = match deployment.spec.model.split_once('*') {
-        Some((start, end)) => card.model.strip_prefix(start)?.strip_suffix(end)?,
-        None => &card.model,
-    };
+pub(crate) fn standing_for(pattern: &Wildcard, deployment: &Deployment, card: &ModelCard) -> Option<String> {
+    let model = Wildcard::of(&deployment.spec.model);
+    let captured = if model.stars() > 0 { model.captured(&card.model)? } else { vec![card.model.as_str()] };
     // A bare `*` stands for the whole name, provider included.
-    let stem = if prefix.is_empty() && suffix.is_empty() { format!("{}/", card.provider) } else { prefix.to_owned() };
-    Some(format!("{stem}{captured}{suffix}"))
+    let stem = if pattern.as_str() == "*" { format!("{}/", card.provider) } else { String::new() };
+    (captured.len() == pattern.stars()).then(|| stem + &pattern.filled(&captured))
 }
 
 fn is_anthropic(parts: &request::Parts) -> bool {

@@ -11,12 +11,13 @@ use crate::route::name::{self, Variant};
 use crate::route::plan::{Fallbacks, TryPolicy};
 use crate::route::settings::Settings;
 use crate::route::virtual_model::VirtualModel;
+use crate::route::wildcard::Wildcard;
 
 /// The deployments of one name.
 pub type Group = Arc<[Arc<Deployment>]>;
 
-/// Makes the deployment of a model that only a pattern knows: (the pattern's deployment, the text its `*` stands for).
-pub type Expand = dyn Fn(&Deployment, &str) -> Option<Deployment> + Send + Sync;
+/// Makes the deployment of a model that only a pattern knows: (the pattern's deployment, the texts that its `*` stand for).
+pub type Expand = dyn Fn(&Deployment, &[&str]) -> Option<Deployment> + Send + Sync;
 
 /// The whole names that a name may stand for, with the provider before it, the best first.
 pub type Whole = dyn Fn(&str) -> Vec<String> + Send + Sync;
@@ -45,8 +46,7 @@ pub struct Fleet {
 
 #[derive(Debug)]
 struct Pattern {
-    prefix: String,
-    suffix: String,
+    name: Wildcard,
     deployments: Group,
 }
 
@@ -98,12 +98,12 @@ impl Fleet {
         let access = gather(&deployments, |deployment| &deployment.spec.traits.access_groups);
         let mut patterns = Vec::new();
         for name in groups.keys().filter(|name| name.contains('*')).cloned().collect::<Vec<_>>() {
-            if let (Some(deployments), Some((prefix, suffix))) = (groups.remove(&name), name.split_once('*')) {
-                patterns.push(Pattern { prefix: prefix.to_owned(), suffix: suffix.to_owned(), deployments });
+            if let Some(deployments) = groups.remove(&name) {
+                patterns.push(Pattern { name: Wildcard::of(&name), deployments });
             }
         }
         // The longest pattern says most.
-        patterns.sort_by_key(|pattern| std::cmp::Reverse(pattern.prefix.len() + pattern.suffix.len()));
+        patterns.sort_by_key(|pattern| std::cmp::Reverse(pattern.name.said()));
         let (fallbacks, default_fallbacks) = super::fallbacks::gather(&names);
         let ids = deployments.iter().filter(|one| !one.spec.group.contains('*')).map(|one| (one.spec.id.as_str().into(), one.clone()));
         let mut aliases: HashMap<String, String> = names.aliases.into_iter().collect();
@@ -255,7 +255,7 @@ impl Fleet {
 
     /// Whether the name leads to a gateway, which has variants of its own.
     fn is_for_gateway(&self, name: &str) -> bool {
-        let pattern = self.patterns.iter().find(|pattern| pattern.captured(name).is_some());
+        let pattern = self.patterns.iter().find(|pattern| pattern.name.captured(name).is_some());
         pattern.is_some_and(|pattern| pattern.deployments.first().is_some_and(|deployment| deployment.gateway))
     }
 
@@ -291,8 +291,8 @@ impl Fleet {
             return Some((name.clone(), group.clone()));
         }
         let group = self.patterns.iter().find_map(|pattern| {
-            let captured = pattern.captured(name)?;
-            let made: Group = pattern.deployments.iter().filter_map(|one| (self.expand)(one, captured)).map(Arc::new).collect();
+            let captured = pattern.name.captured(name)?;
+            let made: Group = pattern.deployments.iter().filter_map(|one| (self.expand)(one, &captured)).map(Arc::new).collect();
             (!made.is_empty()).then_some(made)
         })?;
         if expanded.len() >= KEPT {
@@ -352,8 +352,8 @@ impl Fleet {
     }
 
     /// The patterns among the names, as written, with all their deployments.
-    pub fn pattern_groups(&self) -> impl Iterator<Item = (String, &Group)> {
-        self.patterns.iter().map(|pattern| (format!("{}*{}", pattern.prefix, pattern.suffix), &pattern.deployments))
+    pub fn pattern_groups(&self) -> impl Iterator<Item = (&Wildcard, &Group)> {
+        self.patterns.iter().map(|pattern| (&pattern.name, &pattern.deployments))
     }
 
     /// The deployments of a name that a pattern stands for, where it was asked for before.
@@ -362,8 +362,8 @@ impl Fleet {
     }
 
     /// The patterns among the names, as written, with their deployments.
-    pub fn patterns(&self) -> impl Iterator<Item = (String, &Deployment)> {
-        self.patterns.iter().filter_map(|pattern| Some((format!("{}*{}", pattern.prefix, pattern.suffix), &**pattern.deployments.first()?)))
+    pub fn patterns(&self) -> impl Iterator<Item = (&Wildcard, &Deployment)> {
+        self.patterns.iter().filter_map(|pattern| Some((&pattern.name, &**pattern.deployments.first()?)))
     }
 
     /// The virtual models that choose by tier, by all their names.
@@ -385,13 +385,6 @@ impl Fleet {
     /// How deployments are chosen.
     pub fn settings(&self) -> &Settings {
         &self.settings
-    }
-}
-
-impl Pattern {
-    /// What its `*` stands for in that name.
-    fn captured<'a>(&self, name: &'a str) -> Option<&'a str> {
-        name.strip_prefix(self.prefix.as_str())?.strip_suffix(self.suffix.as_str())
     }
 }
 

@@ -6,7 +6,7 @@ use switchboard_wire::Operation;
 
 use crate::catalog::Rate;
 use crate::classify::Tier;
-use crate::route::Fleet;
+use crate::route::{Fleet, Wildcard};
 
 /// Tokens of prompt to one of answer, to compare prices by.
 const PROMPT_TO_ANSWER: u64 = 3;
@@ -51,7 +51,7 @@ impl Member {
 pub(super) struct Pool {
     members: Vec<Member>,
     names: Vec<Arc<str>>,
-    patterns: Vec<(String, String)>,
+    patterns: Vec<Wildcard>,
 }
 
 impl Pool {
@@ -83,15 +83,12 @@ impl Pool {
             });
         }
         members.sort_by(|one, other| (one.price.is_none(), one.price, &one.name).cmp(&(other.price.is_none(), other.price, &other.name)));
-        let patterns = fleet.patterns().filter_map(|(pattern, _)| pattern.split_once('*').map(|(a, b)| (a.to_owned(), b.to_owned())));
-        Self { members, names, patterns: patterns.collect() }
+        Self { members, names, patterns: fleet.patterns().map(|(pattern, _)| pattern.clone()).collect() }
     }
 
     /// Whether callers can reach something by that name without any of this.
     pub(super) fn knows(&self, name: &str) -> bool {
-        let fits =
-            |(head, tail): &(String, String)| name.len() >= head.len() + tail.len() && name.starts_with(head) && name.ends_with(tail);
-        self.names.iter().any(|known| **known == *name) || self.patterns.iter().any(fits)
+        self.names.iter().any(|known| **known == *name) || self.patterns.iter().any(|pattern| pattern.captured(name).is_some())
     }
 
     /// The member of that name.

@@ -9,6 +9,7 @@ use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::gateway::Worker;
 use switchboard_engine::principal::Principal;
+use switchboard_engine::route::Wildcard;
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::outline::Outline;
@@ -163,9 +164,8 @@ pub(super) fn shown(deployment: &Deployment) -> String {
 /// The deployment of the model that a pattern is to be checked by.
 fn stand_in(configured: &Configured, app: &App) -> Option<Arc<Deployment>> {
     let model = configured.model_info.check.model.as_deref()?;
-    let (prefix, suffix) = configured.model.split_once('*')?;
-    let captured = model.strip_prefix(prefix)?.strip_suffix(suffix)?;
-    let (_, group) = app.gateway.fleet().find(&configured.model_name.replacen('*', captured, 1))?;
+    let captured = Wildcard::of(&configured.model).captured(model)?;
+    let (_, group) = app.gateway.fleet().find(&Wildcard::of(&configured.model_name).filled(&captured))?;
     group.iter().find(|deployment| deployment.spec.id == configured.model_info.id).cloned()
 }
 

@@ -52,7 +52,7 @@ impl Offer {
         for (pattern, group) in fleet.pattern_groups() {
             let Some(first) = group.first() else { continue };
             for card in catalog.models_of(&first.spec.provider) {
-                let Some(name) = models::standing_for(&pattern, first, &card) else { continue };
+                let Some(name) = models::standing_for(pattern, first, &card) else { continue };
                 let endpoints = match fleet.known(&name) {
                     Some(known) => own(&known, &config),
                     None => group.iter().map(|deployment| Endpoint::of_pattern(deployment, &card, &catalog)).collect(),

@@ -86,8 +86,8 @@ fn a_search_goes_where_the_model_is_known_to_search() {
 #[test]
 fn patterns_are_expanded_without_their_variant() {
     let pattern = group("wild", "openai/*");
-    let expand = |pattern: &Deployment, captured: &str| {
-        let model = captured.to_owned();
+    let expand = |pattern: &Deployment, captured: &[&str]| {
+        let model = captured.concat();
         Some(deployment(&pattern.spec.id, |spec| spec.model = model))
     };
     let fleet = Fleet::new(vec![pattern], Names::default(), Box::new(expand));
@@ -100,8 +100,8 @@ fn patterns_are_expanded_without_their_variant() {
 #[test]
 fn names_of_makers_lead_to_their_own_providers() {
     let patterns = ["gemini", "anthropic", "xai", "mistral"].map(|provider| group(provider, &format!("{provider}/*")));
-    let expand = |pattern: &Deployment, captured: &str| {
-        let (provider, model) = (pattern.spec.id.clone(), captured.to_owned());
+    let expand = |pattern: &Deployment, captured: &[&str]| {
+        let (provider, model) = (pattern.spec.id.clone(), captured.concat());
         Some(deployment(&pattern.spec.id, |spec| (spec.provider, spec.model) = (provider, model)))
     };
     let fleet = Fleet::new(patterns.into(), Names::default(), Box::new(expand));
