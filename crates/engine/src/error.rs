@@ -8,6 +8,7 @@ use switchboard_wire::overflow;
 use switchboard_wire::problem::{Fault, Kind, Problem};
 
 use crate::health::Failure;
+use crate::sign::SignError;
 use crate::terms::{Level, Refusal, Why};
 use crate::upstream::{DialError, DialFault, Phase};
 
@@ -171,8 +172,13 @@ impl Error {
         Problem::new(Kind::BadRequest, message).with_param("model").with_code("operation_not_supported").into()
     }
 
-    /// The gateway's own credential for a provider cannot be made.
-    pub fn credential(provider: &str, error: crate::sign::SignError) -> Self {
+    /// The credential for a provider cannot be made, or was the caller's to bring, whom another target may not need it of.
+    pub fn credential(provider: &str, error: SignError) -> Self {
+        if let SignError::NotBrought(how) = error {
+            let problem = Problem::new(Kind::Unauthenticated, format!("{provider} is called with a key of your own here: {how}"));
+            let problem = problem.with_code("provider_key_missing");
+            return Self::new(problem, Origin::Gateway, Retry::Next).of(Failure::Unsupported);
+        }
         let problem = Problem::new(Kind::Overloaded, format!("the gateway has no usable credential for {provider}: {error}"))
             .with_code("upstream_auth");
         Self { source: Some(Box::new(error)), ..Self::new(problem, Origin::Gateway, Retry::Next) }.of(Failure::Credential)

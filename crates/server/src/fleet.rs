@@ -191,7 +191,8 @@ fn deployment(
     let model = model.into_owned();
     let model = named::settle(&mut named, provider, catalog, model);
     let environment = config.environment_of(configured);
-    let ingredients = Ingredients { deployment: &named, provider, environment, elsewhere: &config.elsewhere };
+    let callers = detour::how_keys_come(&named, provider, config);
+    let ingredients = Ingredients { deployment: &named, provider, environment, elsewhere: &config.elsewhere, callers };
     let spec = Spec { provider: provider.id.clone(), model, guessed: captured.is_some(), ..spec(&named, config, &ingredients, demo)? };
     let values = spec.values.clone();
     let value = move |name: &str| values.get(name).cloned().or_else(|| environment.get_non_empty(name).map(str::to_owned));

@@ -60,6 +60,13 @@ pub enum Auth {
     Aws(aws::Aws),
     /// Oracle's HTTP signature.
     Oci(oci::Oci),
+    /// The caller's own key; there is no other.
+    Callers {
+        /// The header it may stand in already.
+        header: Option<HeaderName>,
+        /// How callers bring one.
+        how: &'static str,
+    },
 }
 
 /// One credential, bound to one origin.
@@ -81,6 +88,9 @@ pub enum SignError {
     /// No source had a credential.
     #[error("no credential was found: {0}")]
     Missing(&'static str),
+    /// The caller was to bring a key, and did not.
+    #[error("{0}")]
+    NotBrought(&'static str),
     /// A file the credential names cannot be read.
     #[error("the credential file cannot be read")]
     File(#[source] Arc<std::io::Error>),
@@ -139,7 +149,7 @@ impl Signer {
         match &self.auth {
             Auth::None => Some(None),
             Auth::Header(name, value) => Some(Some(Credential::new(self.origin.clone(), [(name.clone(), value.clone())]))),
-            Auth::Query(..) | Auth::Kept(_) | Auth::Token(_) | Auth::Aws(_) | Auth::Oci(_) => None,
+            Auth::Query(..) | Auth::Kept(_) | Auth::Token(_) | Auth::Aws(_) | Auth::Oci(_) | Auth::Callers { .. } => None,
         }
     }
 
@@ -160,6 +170,8 @@ impl Signer {
             Auth::Token(tokens) => Box::pin(tokens.headers(upstream)).await?,
             Auth::Aws(aws) => Box::pin(aws.headers(upstream, request)).await?,
             Auth::Oci(oci) => oci.headers(request)?,
+            Auth::Callers { header: Some(name), .. } if request.headers.contains_key(name) => return Ok(()),
+            Auth::Callers { how, .. } => return Err(SignError::NotBrought(how)),
         };
         request.credential = Some(Credential::new(self.origin.clone(), headers));
         Ok(())
@@ -181,7 +193,7 @@ impl Signer {
             Auth::Kept(kept) => kept.forget(),
             Auth::Token(tokens) => tokens.forget(),
             Auth::Aws(aws) => aws.forget(),
-            Auth::None | Auth::Header(..) | Auth::Query(..) | Auth::Oci(_) => {}
+            Auth::None | Auth::Header(..) | Auth::Query(..) | Auth::Oci(_) | Auth::Callers { .. } => {}
         }
     }
 }

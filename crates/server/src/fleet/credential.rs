@@ -23,6 +23,8 @@ pub struct Ingredients<'a> {
     pub environment: &'a Environment,
     /// Where secrets that others keep can be read again.
     pub elsewhere: &'a Elsewhere,
+    /// How callers bring the key, where they may and there may be no other.
+    pub callers: Option<&'static str>,
 }
 
 /// What rows call the region of Amazon's.
@@ -61,9 +63,9 @@ impl Ingredients<'_> {
             Auth::AzureHeader(_) if self.key().is_none() => self.azure(),
             Auth::Header(name) | Auth::AzureHeader(name) => match HeaderName::try_from(name.as_str()) {
                 Ok(name) => self.shaped(Shape::Header(name)),
-                Err(_) => self.keyed(|key| sign::Auth::header(name, key)),
+                Err(_) => self.keyed(None, |key| sign::Auth::header(name, key)),
             },
-            Auth::Query(name) => self.keyed(|key| Ok(sign::Auth::query(name, key.clone()))),
+            Auth::Query(name) => self.keyed(None, |key| Ok(sign::Auth::query(name, key.clone()))),
             Auth::Scheme(name) => self.shaped(Shape::Scheme(name.clone())),
             Auth::Aws(service) => self.aws(service, origin),
             Auth::Gcp => self.gcp(),
@@ -80,7 +82,11 @@ impl Ingredients<'_> {
         let configured = self.connection().api_key.as_ref();
         let reference = configured.and_then(Configured::reference).and_then(|name| self.elsewhere.reference(name));
         let (Some(key), Some(reference)) = (configured, reference) else {
-            return self.keyed(|key| match &shape {
+            let header = match &shape {
+                Shape::Scheme(_) => http::header::AUTHORIZATION,
+                Shape::Header(name) => name.clone(),
+            };
+            return self.keyed(Some(header), |key| match &shape {
                 Shape::Scheme(scheme) => sign::Auth::scheme(scheme, key),
                 Shape::Header(name) => sign::Auth::header(name.as_str(), key),
             });
@@ -88,7 +94,11 @@ impl Ingredients<'_> {
         Ok(sign::Auth::Kept(Kept::new(shape, Secret::from(key.expose()), reference.clone(), sign::system_clock())))
     }
 
-    fn keyed(&self, make: impl FnOnce(&Secret) -> Result<sign::Auth, sign::SignError>) -> Result<sign::Auth, String> {
+    fn keyed(
+        &self,
+        header: Option<HeaderName>,
+        make: impl FnOnce(&Secret) -> Result<sign::Auth, sign::SignError>,
+    ) -> Result<sign::Auth, String> {
         match self.key() {
             Some(key) => make(&key).map_err(|error| error.to_string()),
             // A machine of the user's own, or an endpoint of their own, may be open.
@@ -96,6 +106,7 @@ impl Ingredients<'_> {
                 sign::Auth::bearer(&token).map_err(|error| error.to_string())
             }
             None if self.provider.local || self.connection().api_base.is_some() => Ok(sign::Auth::None),
+            None if let Some(how) = self.callers => Ok(sign::Auth::Callers { header, how }),
             None => Err(self.missing("an API key", &self.provider.key_env)),
         }
     }

@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, LazyLock};
 
-use switchboard_engine::catalog::{Auth, Catalog};
+use switchboard_engine::catalog::{Auth, Catalog, Provider};
 use switchboard_engine::deployment::{Deployment, Spec};
 use switchboard_engine::egress::{self, is_public};
 use switchboard_engine::own;
 use switchboard_engine::sign::{self, Secret, Signer};
 use switchboard_engine::upstream::{Origin, Transport, TransportSettings};
+use switchboard_engine::wire::Dialect;
 
 use crate::config::Config;
+use crate::config::resolved::Deployment as Configured;
 
 /// What a caller brings.
 pub(crate) struct Place {
@@ -65,6 +67,23 @@ pub(crate) fn of(found: &Deployment, place: &Place, catalog: &Catalog, config: &
         shown.map(|shown| Arc::new(Signer::new(origin.clone(), shown))).map_err(|error| error.to_string())
     };
     Deployment::build(spec, catalog, &value, &signer).map_err(|error| error.to_string())
+}
+
+/// How callers bring a key for a deployment that has none, where the operator lets them.
+pub(super) fn how_keys_come(configured: &Configured, provider: &Provider, config: &Config) -> Option<&'static str> {
+    let (general, forwarding) = (&config.general, &config.general.forwarding);
+    let in_body = configured.connection.brought.key || general.gates.takes_credentials;
+    let subscribed = !forwarding.is_idle() && provider.chat.first() == Some(&Dialect::Anthropic);
+    match (in_body, forwarding.credentials) {
+        // What a team brings has a key of the team's.
+        _ if configured.brought => None,
+        (true, true) => Some("send it in the body as `api_key` or in the header `x-api-key`"),
+        (true, false) => Some("send it in the body as `api_key`"),
+        (false, true) => Some("send it in the header `x-api-key`, and the gateway's in another"),
+        (false, false) => {
+            subscribed.then_some("send a subscription's token in `authorization`, and the gateway's key in `x-litellm-api-key`")
+        }
+    }
 }
 
 /// Refuses a place that is not written as one of the public network's. What its name turns out to mean is seen when it is reached.

@@ -13,6 +13,7 @@ mod alerting;
 mod allowances;
 mod answers;
 mod app;
+mod at_its_word;
 mod audited;
 mod broker;
 mod calendars;

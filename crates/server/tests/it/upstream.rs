@@ -307,6 +307,10 @@ fn of_others(path: &str, body: &str) -> Option<(&'static str, &'static str, Vec<
             let counts = "application/json\r\nx-amzn-bedrock-input-token-count: 5\r\nx-amzn-bedrock-output-token-count: 20";
             return Some(("200 OK", counts, br#"{"generation":"It is fine."}"#.to_vec()));
         }
+        "converse" => json!({
+            "output": {"message": {"role": "assistant", "content": [{"text": "It is fine."}]}}, "stopReason": "end_turn",
+            "usage": {"inputTokens": 5, "outputTokens": 20, "totalTokens": 25}, "metrics": {"latencyMs": 1},
+        }),
         "input_tokens" => json!({"object": "response.input_tokens", "input_tokens": 7}),
         "count_tokens" => json!({"input_tokens": 7}),
         "compact" => json!({

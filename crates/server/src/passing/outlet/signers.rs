@@ -34,7 +34,7 @@ impl Signers {
             return Ok(signer.clone());
         }
         let environment = config.environment_of(&place.configured);
-        let ingredients = Ingredients { deployment: &place.configured, provider, environment, elsewhere: &config.elsewhere };
+        let ingredients = Ingredients { deployment: &place.configured, provider, environment, elsewhere: &config.elsewhere, callers: None };
         let signer = ingredients.signer(&provider.auth, &place.origin).map_err(|why| Refused::plain(404, &why))?;
         made.signers.insert(key, signer.clone());
         Ok(signer)
