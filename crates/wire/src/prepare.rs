@@ -95,9 +95,11 @@ pub fn prepare(route: &Route<'_>, head: &Head<'_>, source: &Source<'_>) -> Resul
 
 /// What of the fields that the client wants in the provider's own body no translation has: they are sent as they are, and not lost.
 pub fn laid(fields: &[(String, String)], losses: &mut Losses) -> Edits {
-    let left = |key: &str| losses.list().iter().any(|loss| loss.field == key && loss.why == Why::NoEquivalent);
+    // Whatever asks for thoughts is told by one name.
+    let is_of = |key: &str, field: &str| field == key || field == "reasoning" && matches!(key, "reasoning_effort" | "thinking");
+    let left = |key: &str| losses.list().iter().any(|loss| is_of(key, &loss.field) && loss.why == Why::NoEquivalent);
     let lay: Vec<_> = fields.iter().filter(|(key, _)| left(key)).cloned().collect();
-    *losses = std::mem::take(losses).without(|field| lay.iter().any(|(key, _)| key == field));
+    *losses = std::mem::take(losses).without(|field| lay.iter().any(|(key, _)| is_of(key, field)));
     Edits { lay, ..Edits::default() }
 }
 

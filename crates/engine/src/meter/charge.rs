@@ -252,7 +252,8 @@ impl super::Meter {
         let Some(component) = super::cost::time(&self.tariff()) else { return };
         if self.0.counted.iter().all(|(counted, _)| *counted != component) {
             let taken = u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX);
-            self.count(component, taken);
+            // No time at all would be no use at all, and so of no known price.
+            self.count(component, taken.max(1));
         }
     }
 
