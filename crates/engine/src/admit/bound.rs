@@ -110,7 +110,8 @@ impl Bound {
         let hosted = Hosted { brought: hosted.brought.min(window), searches, maps, ..hosted };
         let bytes = seen::of_form(call).unwrap_or(call.body.len() as u64).saturating_add(FRAME);
         // Where the provider's own words for a bound are not known, the caller's other ones are none.
-        let asked = caps.output().filter(|_| !call.laid.iter().any(|key| UNREAD.contains(&key.as_str())));
+        let is_models = |key: &str| target.chat.iter().any(|spoken| spoken.outbound().is_some_and(|api| api.below(key).is_some()));
+        let asked = caps.output().filter(|_| !call.laid.iter().any(|key| UNREAD.contains(&key.as_str()) || is_models(key)));
         // A model's own limit bounds what a caller asks for; more it would refuse or cut.
         let most = card.and_then(|card| card.max_output_tokens.or(card.max_tokens)).filter(|most| *most > 0);
         let output = match call.door.operation {
