@@ -234,9 +234,14 @@ fn an_answer_that_tells_later_what_it_took_is_charged_that_once() {
         let answer = |id: &str, status: &str, usage: Value| json!({"id": id, "object": "response", "created_at": 1, "status": status, "model": "gpt-4o", "error": null, "output": [], "usage": usage});
         let usage = |tokens: u64| json!({"input_tokens": tokens, "output_tokens": tokens, "total_tokens": 2 * tokens});
         let spent = |key: &str| gateway.get(&format!("/key/info?key={key}"))["info"]["spend"].as_f64().unwrap_or_default();
-        for (path, id) in [("/v1/responses", "resp_one"), ("/openai/v1/responses", "resp_two")] {
+        // A model that is the gateway's, and one that only its provider knows.
+        for (path, id, model) in [
+            ("/v1/responses", "resp_one", "b"),
+            ("/openai/v1/responses", "resp_two", "b"),
+            ("/openai/v1/responses", "resp_three", "gpt-4o"),
+        ] {
             let key = gateway.key(&json!({"max_budget": 1}));
-            let asked = json!({"model": "b", "input": answer(id, "queued", Value::Null).to_string(), "max_output_tokens": 10_000, "background": true});
+            let asked = json!({"model": model, "input": answer(id, "queued", Value::Null).to_string(), "max_output_tokens": 10_000, "background": true});
             assert_eq!(gateway.as_key(&key, "POST", path, &asked).status, 200);
             until(gateway, &format!("/key/info?key={key}"), |info| info["info"]["spend"].as_f64() > Some(0.0));
             let held = spent(&key);

@@ -76,8 +76,7 @@ fn passing<'a>(record: &'a Record, metadata: &'a str) -> Passing<'a> {
         end_user: principal.customer.as_deref(),
         tags: principal.tags.iter().map(|tag| &**tag).collect(),
         session_id: record.session.as_deref(),
-        // Clients find what was passed on by the id that the answer's headers tell.
-        answer_id: record.answer_id.as_deref().filter(|_| record.operation != Operation::PassThrough),
+        answer_id: record.answer_id.as_deref(),
         metadata,
         part: routed::part(record),
         saving: routed::saving(record),

@@ -14,10 +14,15 @@ use super::{MOST, day, dollars, text, time};
 use crate::admin::{Answer, Refused, Request, keys};
 use crate::authz::object::{self, Standing};
 
+/// What a call is named that was passed on as it was.
+const PASSED: &str = "pass_through_endpoint";
+
 /// A line as LiteLLM's table of spend logs has it.
 pub(super) fn shown(line: &LogLine, with_client: bool) -> Value {
+    // Clients find what was passed on by the id that the answer's headers tell.
+    let answer = line.answer_id.as_ref().filter(|_| line.call_type != PASSED);
     json!({
-        "request_id": line.answer_id.as_ref().unwrap_or(&line.request_id), "call_type": line.call_type, "api_key": line.api_key.clone().unwrap_or_default(),
+        "request_id": answer.unwrap_or(&line.request_id), "call_type": line.call_type, "api_key": line.api_key.clone().unwrap_or_default(),
         "spend": dollars(line.spend), "total_tokens": line.prompt_tokens + line.completion_tokens,
         "prompt_tokens": line.prompt_tokens, "completion_tokens": line.completion_tokens, "startTime": Time(line.started_at),
         "endTime": Time(line.ended_at), "completionStartTime": line.first_content_at.map(Time),
