@@ -141,7 +141,7 @@ impl Trust {
             request_id: denial.request_id.to_owned(),
         };
         if let Err(error) = audit.append(entry).await {
-            tracing::error!(%error, route = denial.route, "a refusal could not be written to the audit log");
+            tracing::error!(%error, actor = denial.caller.actor(), action = denial.action, route = denial.route, "a refusal could not be written to the audit log");
         }
     }
 
