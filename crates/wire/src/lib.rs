@@ -30,6 +30,7 @@ pub mod grammar;
 pub mod half;
 pub mod heal;
 pub mod images;
+pub mod job;
 pub mod json;
 mod lenient;
 pub mod loss;
