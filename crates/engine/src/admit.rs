@@ -5,6 +5,7 @@
 //! `Drop`, which no cancellation can skip. Scopes that limit nothing cost nothing.
 
 mod bound;
+mod job;
 pub mod journal;
 mod place;
 mod tab;
@@ -20,6 +21,7 @@ pub use crate::terms::{
 };
 pub(crate) use bound::longest;
 pub use bound::{Bound, CapKey, cap_key};
+pub use job::Job;
 pub use place::{Admission, Permit};
 pub use tab::{Charge, Tab};
 pub use withdraw::{PAYER, Withheld};

@@ -34,7 +34,7 @@ pub use endpoint::{Ask, Endpoint, UrlError};
 pub use lookup::Found;
 pub use model::{CardError, ModelCard};
 pub use off_peak::is_off_peak;
-pub use outlet::{Known, Outlet};
+pub use outlet::{ASYNC, JOB, Known, Outlet};
 pub use price::{Amount, Component, CostError, Exact, PicoUsd, Prices, Rate, Service, Share};
 pub(crate) use provider::matches;
 pub use provider::{CacheMarks, Edits, Made, Pass, Provider, RowError, Rule, StreamUsage, Variable};

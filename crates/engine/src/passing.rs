@@ -17,6 +17,7 @@ use http::header::{
 use switchboard_wire::Operation;
 use switchboard_wire::problem::Kind;
 
+use crate::admit::{Job, Tab};
 use crate::answer::{Answer, AnswerBody};
 use crate::call::{CALL_ID, Call};
 use crate::catalog::Component;
@@ -56,6 +57,8 @@ pub struct Passing {
     pub secrets: Vec<String>,
     /// Whether the place may lead back here.
     pub may_return: bool,
+    /// The job that it asks for, if it does.
+    pub job: Option<Job>,
 }
 
 impl Gateway {
@@ -87,7 +90,7 @@ impl Gateway {
         (target, passing): (&Arc<Deployment>, Passing),
         meter: &mut Meter,
     ) -> Result<UpstreamReply, Error> {
-        let Passing { mut request, signer, may_return, .. } = passing;
+        let Passing { mut request, signer, may_return, job, .. } = passing;
         request.headers.remove(hops::HOPS);
         if may_return {
             request.headers.insert(hops::HOPS, hops::own());
@@ -95,7 +98,9 @@ impl Gateway {
         }
         hops::check(&call.headers)?;
         let permit = self.admission().admit()?;
-        meter.hold(Some(permit), self.admission().tab(call, &self.fleet()));
+        let mut tab = self.admission().tab(call, &self.fleet());
+        job.into_iter().for_each(|job| tab.expect(job));
+        meter.hold(Some(permit), tab);
         let ticket = target.health.begin_anyway(clock::now());
         meter.enter(call, target, ticket).await?;
         if call.door.operation != Operation::PassThrough {
@@ -121,9 +126,9 @@ impl Gateway {
 
 /// An answer on its way.
 async fn answered(mut reply: UpstreamReply, mut meter: Meter, (call, worker): (&Call, &Worker)) -> Result<Answer, Error> {
-    // Of what is read nothing is paid by the call that has no such price.
+    // Of what is read nothing is paid by the call that has no such price; and what a job takes is told later.
     let is_priced = meter.tariff().prices().is_some_and(|list| list.base(Component::Request).is_some());
-    if is_priced || call.door.operation == Operation::PassThrough {
+    if is_priced || call.door.operation == Operation::PassThrough && !meter.tab().is_some_and(Tab::is_job) {
         meter.count(Component::Request, 1);
     }
     let status = reply.status;

@@ -98,7 +98,7 @@ pub(crate) async fn serve(
     if passage.to.auth {
         call = identity::engaged(call, &acceptor.app).await.map_err(|refused| shown(refused, &DOOR))?;
     }
-    send(acceptor, &call, &target, Passing { request, signer: None, secrets: secrets(&passage.to), may_return: true }).await
+    send(acceptor, &call, &target, Passing { request, signer: None, secrets: secrets(&passage.to), may_return: true, job: None }).await
 }
 
 /// What is shown there and to be told nobody.

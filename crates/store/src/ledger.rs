@@ -35,7 +35,7 @@ pub use carry::{Balance, carry_blocking};
 pub use past::Past;
 pub use people::{Share, shares};
 pub use recorder::SpendLog;
-pub use reprice::{Changed, Difference, reprice, told_later};
+pub use reprice::{Changed, Difference, awaits, reprice, told_later};
 pub use retention::{BATCH as DELETED_AT_ONCE, Lines, delete_lines};
 pub use verify::{Finding, Report, verify, verify_blocking};
 pub use writer::Writer;

@@ -7,6 +7,7 @@
 
 mod cap;
 mod caps;
+mod counted;
 mod hosted;
 mod longest;
 mod pieces;
@@ -31,6 +32,7 @@ use crate::tariff::Tariff;
 use crate::terms::{NanoUsd, Unit};
 
 pub use self::cap::{CapKey, cap_key};
+pub(crate) use self::counted::counted;
 
 /// The frame that vendors put around messages and tools, beside the bytes.
 const FRAME: u64 = 64;

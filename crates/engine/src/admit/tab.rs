@@ -5,24 +5,22 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 use switchboard_wire::problem::{Kind, Problem};
-use switchboard_wire::{Dialect, Operation, prepare};
+use switchboard_wire::{Dialect, Operation};
 
-use super::bound::{Bound, cap_key};
+use super::bound::{Bound, cap_key, counted};
+use super::job::Job;
 use super::journal::{AttemptId, Basis, Ending, Gathered, Intent, Journal, Settlement};
 use crate::book::{Hold, Need, Standing};
-use crate::call::{Call, Content, OWN_FORM};
+use crate::call::{Call, OWN_FORM};
 use crate::catalog::Component;
 use crate::clock::Micros;
 use crate::deployment::Deployment;
 use crate::error::{Error, Origin, Retry};
-use crate::estimate::is_ready;
 use crate::tariff::{Tariff, Tariffs};
 use crate::terms::{NanoUsd, Refusal, Unit, Why};
 
 /// Shorter answers than this are no use: a call that could have no longer one is refused.
 const SHORTEST: u64 = 16;
-/// Longer prompts are counted on another thread.
-const SHORT: usize = 16 * 1024;
 /// A token of plain text has about four bytes.
 const BYTES_OF_TOKEN: u64 = 4;
 
@@ -34,6 +32,8 @@ pub struct Tab {
     call: String,
     now: Box<dyn Fn() -> Micros + Send>,
     open: Option<Open>,
+    /// What it is asked for is a job.
+    job: Option<Job>,
     /// What the attempt before cost, to be spent in the same step in which the next one takes.
     unspent: NanoUsd,
     charged: NanoUsd,
@@ -80,7 +80,17 @@ impl Tab {
         now: Box<dyn Fn() -> Micros + Send>,
     ) -> Self {
         let call = call.to_owned();
-        Self { hold, journal, tariffs, call, now, open: None, unspent: NanoUsd::ZERO, charged: NanoUsd::ZERO, estimated: false }
+        Self { hold, journal, tariffs, call, now, open: None, job: None, unspent: NanoUsd::ZERO, charged: NanoUsd::ZERO, estimated: false }
+    }
+
+    /// What is asked for is that job: its requests are held for, and charged until its provider tells what they took.
+    pub fn expect(&mut self, job: Job) {
+        self.job = Some(job);
+    }
+
+    /// Whether a job is asked for.
+    pub fn is_job(&self) -> bool {
+        self.job.is_some()
     }
 
     /// Takes what an attempt at that target may need. What the attempt before held is given back in the same step.
@@ -95,10 +105,16 @@ impl Tab {
             cap: None,
             prompt: bytes.div_ceil(BYTES_OF_TOKEN),
             free,
-            background: is_background(call),
+            background: self.is_job() || is_background(call),
         };
+        if self.job.as_ref().is_some_and(Job::is_unread) && self.hold.has_budgets(place) {
+            return Err(unread());
+        }
         let settled = std::mem::take(&mut self.unspent);
-        let taken = if self.hold.is_limited(place.0, place.1) {
+        let job = self.job.as_ref().map(Job::need).filter(|_| self.hold.is_limited(place.0, place.1));
+        let taken = if let Some(need) = job {
+            self.hold.take(place, need, settled).await.map(|()| None).map_err(Box::new)
+        } else if self.hold.is_limited(place.0, place.1) {
             let tariffs = self.tariffs.clone();
             let tariff = if free { Tariff::default() } else { tariffs.of(target, (self.now)()) };
             self.fit((call, free), target, &tariff, settled).await
@@ -174,7 +190,10 @@ impl Tab {
                 call: &self.call,
                 at: (self.now)(),
                 reserved: self.hold.need().money,
-                begun: open.prompt_cost(&self.tariffs.of(&open.target, (self.now)())),
+                begun: match &self.job {
+                    Some(job) => self.hold.need().money.max(job.prompts()),
+                    None => open.prompt_cost(&self.tariffs.of(&open.target, (self.now)())),
+                },
                 lines: &lines,
                 provider: &open.target.spec.provider,
                 deployment: &open.target.spec.id,
@@ -227,7 +246,10 @@ impl Tab {
         let Some(open) = self.open.take() else { return };
         // What it comes to at last, nobody says here: it has taken all that it may.
         if open.background && charge.estimated && !open.free {
-            charge.amount = charge.amount.max(self.hold.need().money);
+            let most = self.hold.need().money.max(self.job.as_ref().map_or(NanoUsd::ZERO, Job::prompts));
+            if most > charge.amount {
+                (charge.amount, charge.owed) = (most, most);
+            }
         }
         let (ending, amount) = if open.sent { (Ending::Settled, charge.amount) } else { (Ending::Void, NanoUsd::ZERO) };
         if let Some(journal) = self.journal.as_ref().filter(|_| open.sent) {
@@ -329,19 +351,11 @@ fn is_bounded_at(call: &Call, target: &Deployment) -> bool {
     spoken.and_then(|spoken| cap_key(spoken, newer)).is_some()
 }
 
-/// The prompt counted, where it can be read.
-async fn counted(call: &Call, bound: Bound) -> Bound {
-    // Nobody counts what stands where only its provider reads it.
-    let (Content::Json(_), true) = (&call.content, call.laid.is_empty()) else { return bound };
-    if !matches!(call.door.operation, Operation::Chat | Operation::Compact) {
-        return bound;
-    }
-    let Ok(request) = prepare::read(call.door.dialect, &call.head(), &call.body) else { return bound };
-    if call.body.len() <= SHORT && is_ready() {
-        return bound.counted(&request);
-    }
-    let plain = bound.clone();
-    tokio::task::spawn_blocking(move || bound.counted(&request)).await.unwrap_or(plain)
+/// The refusal of a job of which nobody can say what it costs, where a budget holds.
+fn unread() -> Error {
+    let message = "what this job costs cannot be known before it is done, since its requests cannot be read here, and a budget holds for \
+                   this call";
+    Error::new(Problem::new(Kind::BadRequest, message).with_code("job_unreadable"), Origin::Gateway, Retry::Never)
 }
 
 impl Drop for Tab {

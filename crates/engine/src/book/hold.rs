@@ -104,6 +104,14 @@ impl Hold {
         targets.iter().any(|scope| scope.is_limited()) || self.engaged.iter().any(Engaged::is_limited)
     }
 
+    /// Whether any of that is money.
+    pub fn has_budgets(&self, (provider, deployment): (&str, &str)) -> bool {
+        let mut targets = Vec::new();
+        self.book.of_target(provider, deployment, &mut targets);
+        let engaged = self.engaged.iter().filter(|engaged| !engaged.only_counts).map(|engaged| &engaged.scope);
+        targets.iter().chain(engaged).any(|scope| !scope.guard().budgets.is_empty())
+    }
+
     /// Takes what an attempt at that target needs, in every scope or in none; what the attempt before held is given back in the
     /// same step, and `settled` of it is spent.
     pub async fn take(&mut self, (provider, deployment): (&str, &str), need: Need, settled: NanoUsd) -> Result<(), Refusal> {

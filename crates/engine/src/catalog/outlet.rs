@@ -37,6 +37,10 @@ pub struct Known {
     pub field: Option<&'static str>,
 }
 
+/// The form of a job: requests that are answered later.
+pub const JOB: &str = "job";
+/// That of one whose answer goes into a store, where nobody here sees it.
+pub const ASYNC: &str = "async";
 /// A slash that is none of the path's, in its plain form.
 const SLASH: &str = "%2F";
 /// What stands in a path before a model's name.
@@ -172,7 +176,10 @@ impl<'a> Outlet<'a> {
             let dialect = Dialect::from_name(name);
             let operation = match operation {
                 None => dialect.map(|_| Operation::Chat)?,
-                Some(wanted) => Operation::ALL.into_iter().find(|operation| operation.as_str() == wanted)?,
+                Some(wanted) => {
+                    let mut all = Operation::ALL.into_iter().chain([Operation::PassThrough]);
+                    all.find(|operation| operation.as_str() == wanted)?
+                }
             };
             let shape = shape.unwrap_or_default();
             let rank = (dialect.is_some(), template.split('/').count(), shape == "openai");
@@ -266,7 +273,8 @@ fn field(provider: &Provider, dialect: Option<Dialect>, shape: Option<&str>) -> 
     let mut edits = provider.rules.iter().map(|rule| &rule.edits).chain([&provider.edits]);
     match (dialect, shape) {
         (Some(Dialect::Replicate), _) => Some("version"),
-        (_, Some("bedrock")) => None,
+        // The models of a job are those of its requests.
+        (_, Some("bedrock" | JOB)) => None,
         (_, Some(ASYNC)) => Some("modelId"),
         (_, Some("watsonx")) => Some(OTHER),
         _ if edits.any(|edits| edits.rename.get("model").is_some_and(|name| name == OTHER)) => Some(OTHER),
@@ -295,9 +303,7 @@ fn name_of(operation: Operation, shape: &str) -> Option<&'static str> {
 }
 
 /// Forms of what is neither.
-const NAMED: [&str; 6] = ["vertex-predict", "gemini-predict", "gemini", "video", "pages", ASYNC];
-/// What is asked for now and put into a store later.
-const ASYNC: &str = "async";
+const NAMED: [&str; 7] = ["vertex-predict", "gemini-predict", "gemini", "video", "pages", ASYNC, JOB];
 
 /// A segment without its percent signs; one that is no text stays what it is.
 pub(super) fn decoded(text: &str) -> String {
@@ -357,7 +363,17 @@ mod tests {
         let chat = |dialect, model: Option<&str>, streamed| Some((Operation::Chat, Some(dialect), model.map(str::to_owned), streamed));
         assert_eq!(known("anthropic", "v1/messages"), chat(Dialect::Anthropic, None, false));
         assert_eq!(known("anthropic", "v1/messages/count_tokens"), Some((Operation::CountTokens, None, None, false)));
-        assert_eq!(known("anthropic", "v1/messages/batches"), None);
+        for (name, rest) in [
+            ("anthropic", "v1/messages/batches"),
+            ("openai", "v1/batches"),
+            ("azure", "openai/batches?api-version=x"),
+            ("mistral", "v1/batch/jobs"),
+        ] {
+            assert_eq!(known(name, rest), Some((Operation::PassThrough, None, None, false)), "{name} {rest}");
+        }
+        assert_eq!(known("openai", "v1/batches/batch_1"), None);
+        let batch = Some((Operation::PassThrough, None, Some("m".to_owned()), false));
+        assert_eq!(known("gemini", "v1beta/models/m:batchGenerateContent"), batch);
         assert_eq!(known("openai", "v1/chat/completions"), chat(Dialect::OpenAiChat, None, false));
         assert_eq!(known("openai", "v1/embeddings"), Some((Operation::Embeddings, None, None, false)));
         assert_eq!(known("openai", "v1/files"), None);

@@ -9,6 +9,7 @@ use switchboard_wire::event::Frame;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::framing::Framing;
 use switchboard_wire::half::{Memo, Outbound};
+use switchboard_wire::job;
 use switchboard_wire::outline::Edits;
 use switchboard_wire::relay::{Output, Relay};
 use switchboard_wire::usage::StreamedUsage;
@@ -17,6 +18,7 @@ use crate::admit::{Tab, cap_key};
 use crate::answer::{AnswerBody, StreamBody};
 use crate::answer_id;
 use crate::call::{Call, Content, OWN_FORM};
+use crate::catalog::JOB;
 use crate::control;
 use crate::deployment::Deployment;
 use crate::error::Error;
@@ -103,6 +105,10 @@ pub(super) async fn answer(
     meter.content();
     match outbound {
         Some(outbound) => whole(outbound, &body, &mut meter),
+        None if door.shape == JOB => {
+            job::id(&body).iter().for_each(|id| meter.answered(id));
+            meter.complete(None, None);
+        }
         None => {
             let mut spent = took::of(&mut meter, &door, (headers, &body));
             spent.usage = spent.usage.or_else(|| invoked(headers));

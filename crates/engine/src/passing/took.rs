@@ -8,7 +8,7 @@ use switchboard_wire::usage::{Spent, of_answer};
 use switchboard_wire::{Operation, embed, images, multipart, rerank};
 
 use crate::call::{Call, Content, Door};
-use crate::catalog::Component;
+use crate::catalog::{Component, JOB};
 use crate::meter::Meter;
 
 /// The form of an answer that says how many pages were read.
@@ -23,7 +23,7 @@ const USUAL: u64 = 8;
 
 /// Whether an answer that passes as it is says what it took.
 pub(super) fn is_read(door: &Door) -> bool {
-    door.shape == PAGES
+    [PAGES, JOB].contains(&door.shape)
 }
 
 /// Counts what is paid by what was asked for.

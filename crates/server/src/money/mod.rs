@@ -2,6 +2,7 @@
 //!
 //! What one call may cost and did cost is the engine's affair, and the ledger is the store's; here is what operators do about it.
 
+pub(crate) mod awaited;
 pub mod books;
 pub mod credits;
 pub mod prices;

@@ -15,6 +15,9 @@ use switchboard_store::{Store, StoreError};
 
 use crate::app::App;
 
+/// Who corrects what was charged by guess.
+pub(super) const ACTOR: &str = "gateway";
+
 /// What the gateway that runs charges by; what is corrected is corrected in its memory too.
 pub(crate) async fn of_app(app: &App, wanted: &Attempts, (actor, dry): (&str, bool)) -> Result<Changed, StoreError> {
     let Some(store) = &app.store else { return Ok(Changed::default()) };
@@ -30,7 +33,7 @@ pub(crate) async fn of_app(app: &App, wanted: &Attempts, (actor, dry): (&str, bo
 }
 
 /// The gateway's memory has what was corrected, where it has not from elsewhere.
-fn remember(app: &App, changed: &Changed) {
+pub(super) fn remember(app: &App, changed: &Changed) {
     if app.book.is_shared() {
         return;
     }
@@ -47,7 +50,6 @@ pub(crate) async fn told_later(
     (provider, answer): (&str, &str),
     (usage, service): (&Usage, Option<&str>),
 ) -> Result<(), StoreError> {
-    const ACTOR: &str = "gateway";
     let Some(store) = &app.store else { return Ok(()) };
     let _alone = app.books.correcting().await;
     app.books.settled(Duration::from_secs(30)).await?;
@@ -62,11 +64,11 @@ pub(crate) async fn told_later(
         tariffs: app.books.prices.tariffs().clone(),
     };
     let price = |one: &Attempted| {
-        let before = one.basis.as_ref().filter(|basis| basis.deployment == deployment && basis.provider == provider)?;
+        let before = one.basis.as_ref().filter(|basis| one.amount > 0 && basis.deployment == deployment && basis.provider == provider)?;
         let counts = usage.counts().into_iter().filter_map(|(name, count)| Some((name.to_owned(), count.filter(|count| *count > 0)?)));
         let service = service.map(str::to_owned).or_else(|| before.service.clone());
         let basis = Reckoned { counts: counts.collect(), pieces: BTreeMap::new(), service, ..before.clone() };
-        let card = sheets.cards.get(&basis.deployment).cloned().or_else(|| sheets.listed(&basis));
+        let card = sheets.cards.get(&basis.deployment).cloned().or_else(|| sheets.listed((&basis.provider, &basis.model)));
         let (amount, owed) = reckoned(&basis, card.as_ref(), &sheets.tariffs)?;
         Some((amount, owed, Some(basis)))
     };
@@ -87,9 +89,9 @@ pub(crate) struct Sheets {
 
 impl Sheets {
     /// The card of a model that no deployment has, with what its provider's tools cost.
-    fn listed(&self, basis: &Reckoned) -> Option<ModelCard> {
-        let card = self.catalog.model(&basis.provider, &basis.model)?;
-        Some(match self.catalog.provider(&basis.provider) {
+    pub(super) fn listed(&self, (provider, model): (&str, &str)) -> Option<ModelCard> {
+        let card = self.catalog.model(provider, model)?;
+        Some(match self.catalog.provider(provider) {
             Some(provider) => self.catalog.with_tools(provider, card),
             None => card,
         })
@@ -108,7 +110,7 @@ pub(crate) async fn run(
         let basis = one.basis.as_ref()?;
         let card = sheets.cards.get(&basis.deployment).cloned().or_else(|| {
             let key = (basis.provider.clone(), basis.model.clone());
-            listed.borrow_mut().entry(key).or_insert_with(|| sheets.listed(basis)).clone()
+            listed.borrow_mut().entry(key).or_insert_with(|| sheets.listed((&basis.provider, &basis.model))).clone()
         });
         reckoned(basis, card.as_ref(), &sheets.tariffs)
     };

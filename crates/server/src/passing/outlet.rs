@@ -8,6 +8,7 @@
 
 mod draft;
 mod here;
+mod jobs;
 mod later;
 mod signers;
 
@@ -40,6 +41,7 @@ use crate::edge::RequestBody;
 use crate::fleet::{detour, split, transport};
 use crate::{identity, keep, path};
 use draft::{Drafted, Models};
+use jobs::{Shown, Site};
 
 pub(crate) use signers::Signers;
 
@@ -202,13 +204,38 @@ async fn pass(
         false => Some(app.outlets.of(&place, (outlet.provider, &config)).map_err(told)?),
     };
     here::aloud(&outlet, &way.rest, &mut parts.headers);
+    let shown = jobs::shown(&outlet, &parts.method, &way.rest);
+    shown.iter().for_each(|_| jobs::whole(&mut parts.headers));
+    let site = signer.as_deref().map(|signer| Site {
+        acceptor,
+        outlet: &outlet,
+        catalog: &catalog,
+        config: &config,
+        way,
+        parts: &parts,
+        call: &call,
+        team: caller.team.as_deref(),
+        place: &place,
+        signer,
+    });
+    let job = match &site {
+        Some(site) => site.asked().await,
+        None => None,
+    };
+    // A place that somebody else chose may tell anything.
+    let site = site.filter(|_| !place.configured.brought);
+    if let (Some(site), Some(Shown::Answers(id))) = (&site, &shown) {
+        site.settle(id).await;
+    }
     let request = place.request(acceptor, (&parts, &call), signer.is_none());
     let target = Arc::new(target(&outlet, &catalog, &place, &call.model));
     let page = keep::page(app, caller, &call);
-    // A place that somebody else chose may tell anything.
-    let again = later::asked(&parts.method, &way.rest).filter(|_| signer.is_some() && !place.configured.brought);
-    let answered =
-        send(acceptor, &call, &target, Passing { request, signer, secrets: place.secrets(), may_return: place.may_return }).await?;
+    let again = later::asked(&parts.method, &way.rest).filter(|_| site.is_some());
+    let passing = Passing { request, signer: signer.clone(), secrets: place.secrets(), may_return: place.may_return, job };
+    let mut answered = send(acceptor, &call, &target, passing).await?;
+    if let (Some(site), Some(Shown::Jobs)) = (&site, &shown) {
+        answered = site.tell(answered).await?;
+    }
     let answered = match again {
         Some(id) => later::watch(app, (&outlet.provider.id, id), answered),
         None => answered,

@@ -47,7 +47,10 @@ fn a_body_opens_no_model_that_its_path_does_not_ask_for() {
             ("/bedrock/async-invoke", said("gpt-4o")),
             ("/bedrock/rerank", said("gpt-4o")),
             ("/anthropic/v1/messages/batches", said("gpt-4o")),
-            ("/anthropic/v1/messages/batches", json!({"requests": [{"custom_id": "1", "params": {"model": "gpt-4o"}}]})),
+            (
+                "/anthropic/v1/messages/batches",
+                json!({"requests": [{"custom_id": "1", "params": {"model": "gpt-4o"}}, {"custom_id": "2", "params": {}}]}),
+            ),
             ("/v1/batches", said("gpt-4o")),
             ("/v1/files", said("gpt-4o")),
             ("/openai/v1/assistants", said("gpt-4o")),

@@ -15,6 +15,7 @@ mod answers;
 mod app;
 mod at_its_word;
 mod audited;
+mod batches;
 mod broker;
 mod calendars;
 mod callers;

@@ -76,12 +76,22 @@ pub async fn told_later(
     actor: &str,
     price: impl Fn(&Attempted) -> Option<Priced>,
 ) -> Result<Changed, StoreError> {
-    let is_guess = |one: &Attempted| one.call == call && one.estimated && one.corrections == 0 && one.amount > 0;
-    let price = |one: &Attempted| if is_guess(one) { price(one) } else { None };
+    let price = |one: &Attempted| if is_guess(one, call) { price(one) } else { None };
     let reason = "the provider has told what it took";
     let run = |dry| Run { name: format!("{ADJUST}/told"), reason, actor, dry };
     let found = corrected(store, instance, wanted, &run(true), price).await?;
     if found.reckoned == 1 { corrected(store, instance, wanted, &run(false), price).await } else { Ok(Changed::default()) }
+}
+
+/// Whether the one attempt of a call was settled by guess, and its provider has not told yet what it took.
+pub async fn awaits(store: &Store, (wanted, call): (&Attempts, &str)) -> Result<bool, StoreError> {
+    let mut found = 0_u32;
+    attempts(store, wanted, |one| found += u32::from(is_guess(&one, call))).await?;
+    Ok(found == 1)
+}
+
+fn is_guess(one: &Attempted, call: &str) -> bool {
+    one.call == call && one.estimated && one.corrections == 0
 }
 
 async fn corrected(

@@ -21,6 +21,21 @@ impl Rate {
 }
 
 impl Prices {
+    /// The same for what is answered later, as part of a batch: what has no price for that costs half of the usual one.
+    #[must_use]
+    pub fn of_batches(&self) -> Prices {
+        let as_usual = |key: &PriceKey| PriceKey { service: Service::Standard, ..key.clone() };
+        let mut batched = Prices::default();
+        for (key, rate) in self.0.iter().filter(|(key, _)| key.service == Service::Standard) {
+            let is_halved = key.component.unit() == Unit::Token;
+            batched.set(key.clone(), if is_halved { Rate(rate.0.div_euclid(2) + rate.0.rem_euclid(2)) } else { *rate });
+        }
+        for (key, rate) in self.0.iter().filter(|(key, _)| key.service == Service::Batch) {
+            batched.set(as_usual(key), *rate);
+        }
+        batched
+    }
+
     /// The highest price of a component that a prompt of up to that many tokens may meet, whatever the kind; what it falls back to
     /// where it has none of its own. `tiers`: whatever the terms, else under the usual ones or cheaper ones.
     pub fn worst(&self, component: Component, prompt: u64, tiers: bool) -> Option<Rate> {

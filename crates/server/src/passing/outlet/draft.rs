@@ -8,8 +8,9 @@ use http::header::{HeaderMap, HeaderName};
 use http::request::Parts;
 use serde_json::Value;
 use switchboard_engine::call::{Call, Content, Door, OWN_FORM};
-use switchboard_engine::catalog::{Known, Outlet, Provider};
+use switchboard_engine::catalog::{JOB, Known, Outlet, Provider};
 use switchboard_engine::wire::frames::Frames;
+use switchboard_engine::wire::job;
 use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation, multipart};
@@ -67,7 +68,10 @@ pub(super) fn drafted(
         Content::Json(outline) => outline.read::<bool>(&body, "stream").ok().flatten().unwrap_or(false),
         Content::Form(_) => false,
     };
-    let models = models(&named, said.as_ref().filter(|_| known.is_some()), further(&content, &body), outlet.provider);
+    let mut models = models(&named, said.as_ref().filter(|_| known.is_some()), further(&content, &body), outlet.provider);
+    if known.as_ref().is_some_and(|known| known.shape == Some(JOB)) {
+        models.is_known |= names_all(&body.join());
+    }
     let call = Call {
         id: crate::id::of_call(),
         door: door(outlet.provider, known.as_ref()),
@@ -125,6 +129,12 @@ fn models(named: &[String], said: Option<&String>, further: Vec<String>, provide
     Models { names, is_known }
 }
 
+/// Whether every request of a job stands in its body, with its model.
+fn names_all(body: &[u8]) -> bool {
+    let names = |asked: job::Asked| asked.files.is_empty() && !asked.is_more && asked.requests.iter().all(|one| one.model.is_some());
+    job::asked(body).is_some_and(names)
+}
+
 /// The models that a body names beside its own.
 fn further(content: &Content, body: &Frames) -> Vec<String> {
     let Content::Json(outline) = content else { return Vec::new() };
@@ -138,16 +148,27 @@ fn further(content: &Content, body: &Frames) -> Vec<String> {
     instead.chain(within.flatten()).collect()
 }
 
+/// A chat in the provider's own format, if it has one.
+pub(super) fn chat(provider: &Provider) -> Option<Door> {
+    let dialect = provider.chat.first().copied()?;
+    Some(Door { operation: Operation::Chat, dialect, ..DOOR })
+}
+
 /// What it is asked for, and how its client is told what goes wrong.
-fn door(provider: &Provider, known: Option<&Known>) -> Door {
+pub(super) fn door(provider: &Provider, known: Option<&Known>) -> Door {
     let spoken = known.and_then(|known| known.dialect).or_else(|| provider.chat.first().copied());
     match known {
         Some(Known { operation: Operation::Chat, dialect, .. }) => {
             let spoken = dialect.or(spoken).unwrap_or(Dialect::OpenAiChat);
             Door { operation: Operation::Chat, dialect: spoken, shape: dialect.map_or(OWN_FORM, |_| DOOR.shape), ..DOOR }
         }
-        Some(known) => Door { operation: known.operation, shape: known.shape.unwrap_or(DOOR.shape), ..DOOR },
-        None => Door { dialect: spoken.filter(|spoken| spoken.inbound().is_some()).unwrap_or(Dialect::OpenAiChat), ..DOOR },
+        Some(known) if known.operation != Operation::PassThrough => {
+            Door { operation: known.operation, shape: known.shape.unwrap_or(DOOR.shape), ..DOOR }
+        }
+        known => {
+            let dialect = spoken.filter(|spoken| spoken.inbound().is_some()).unwrap_or(Dialect::OpenAiChat);
+            Door { dialect, shape: known.and_then(|known| known.shape).unwrap_or(DOOR.shape), ..DOOR }
+        }
     }
 }
 

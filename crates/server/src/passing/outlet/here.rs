@@ -1,11 +1,12 @@
 //! Paths that belong to a provider and to the gateway: calls there that the gateway serves, and paths of its own that lead to a provider.
 
+use http::Method;
 use http::header::{HeaderMap, HeaderName};
 use switchboard_engine::call::{Call, OWN_FORM};
 use switchboard_engine::catalog::{Catalog, Outlet, Provider};
 use switchboard_engine::wire::Dialect;
 
-use super::Way;
+use super::{Way, jobs};
 use crate::app::App;
 
 /// What clients of Gemini's keep at the provider, by how their paths begin.
@@ -39,7 +40,7 @@ pub(super) fn is_served(call: &Call, rest: &str, outlet: &Outlet<'_>, app: &App)
 /// Takes from the headers those by which an answer that is read would not say what it took.
 pub(super) fn aloud(outlet: &Outlet<'_>, rest: &str, headers: &mut HeaderMap) {
     let pass = &outlet.provider.pass;
-    if pass.hushes.is_empty() || outlet.known(rest).is_none() {
+    if pass.hushes.is_empty() || !is_read(outlet, rest) {
         return;
     }
     let hushed = headers.iter().filter(|(name, value)| pass.hushes(name.as_str(), value.to_str().unwrap_or_default()));
@@ -49,10 +50,15 @@ pub(super) fn aloud(outlet: &Outlet<'_>, rest: &str, headers: &mut HeaderMap) {
     });
 }
 
+/// Whether what is answered at that path is read.
+fn is_read(outlet: &Outlet<'_>, rest: &str) -> bool {
+    outlet.known(rest).is_some() || jobs::shown(outlet, &Method::GET, rest).is_some()
+}
+
 /// The same of a query.
 pub(super) fn asked_aloud(outlet: &Outlet<'_>, rest: &str, asked: String) -> String {
     let pass = &outlet.provider.pass;
-    if pass.hushes.is_empty() || asked.is_empty() || outlet.known(rest).is_none() {
+    if pass.hushes.is_empty() || asked.is_empty() || !is_read(outlet, rest) {
         return asked;
     }
     let kept = crate::query::pairs(&asked).into_iter().filter(|(name, value)| !pass.hushes(name, value));
