@@ -180,6 +180,46 @@ fn a_batch_is_charged_when_it_is_told_what_it_took() {
     });
 }
 
+/// Many who ask at once, of more than one gateway where they share a database, and answers that do not say what they took.
+#[test]
+fn a_batch_is_charged_once_and_never_less_than_is_known() {
+    let provider = Provider::start();
+    with(&provider.variables(), |gateway| {
+        provider.has("GET /v1/files/file-in/content", &asked_of_openai(1000));
+        provider.has("GET /v1/files/file-out/content", &answered_by_openai());
+        let untold = json!({"custom_id": "b", "response": {"status_code": 200, "body": {"object": "chat.completion"}}});
+        provider.has("GET /v1/files/file-some/content", &format!("{}{untold}", answered_by_openai()));
+        let job = json!({"input_file_id": "file-in", "endpoint": "/v1/chat/completions", "completion_window": "24h"});
+        let other = gateway.another();
+        for (id, file) in [("batch_many", "file-out"), ("batch_some", "file-some"), ("batch_lost", "file-gone")] {
+            let batch = |status: &str, output: Value| json!({"id": id, "object": "batch", "status": status, "output_file_id": output});
+            provider.tells("POST /v1/batches", &batch("validating", json!(null)));
+            provider.tells(&format!("GET /v1/batches/{id}"), &batch("cancelled", json!(file)));
+            let key = gateway.key(&json!({"max_budget": 1}));
+            ask(gateway, &key, "POST", "/v1/batches", &job);
+            let held = held(gateway, &key);
+            std::thread::scope(|scope| {
+                for one in [Some(gateway), other.as_ref(), Some(gateway), other.as_ref()].into_iter().flatten() {
+                    scope.spawn(move || ask(one, MASTER, "GET", &format!("/v1/batches/{id}"), &json!({})));
+                }
+            });
+            let wanted = if id == "batch_many" { 0.006_75 } else { held };
+            assert!(close(spent(gateway, &key), wanted), "{id}: {} of {held}", spent(gateway, &key));
+        }
+        // What failed as a whole has taken nothing.
+        provider.tells("POST /v1/batches", &json!({"id": "batch_none", "object": "batch", "status": "validating"}));
+        provider.tells(
+            "GET /v1/batches/batch_none",
+            &json!({"id": "batch_none", "object": "batch", "status": "failed", "output_file_id": null}),
+        );
+        let key = gateway.key(&json!({"max_budget": 1}));
+        ask(gateway, &key, "POST", "/v1/batches", &job);
+        assert!(held(gateway, &key) > 0.01);
+        ask(gateway, &key, "GET", "/v1/batches/batch_none", &json!({}));
+        assert!(close(spent(gateway, &key), 0.0), "{}", spent(gateway, &key));
+    });
+}
+
 #[test]
 fn a_batch_for_which_there_is_no_money_is_refused() {
     let provider = Provider::start();

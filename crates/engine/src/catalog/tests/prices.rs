@@ -78,6 +78,18 @@ fn services_fall_back_to_the_standard_terms_of_the_same_band() {
 }
 
 #[test]
+fn batches_are_bounded_by_what_they_cost() {
+    let card = card("$input=3 $input+priority=9 $input>200000=5 $output=8 $output+batch=3 $cache_read=0.000001 $query=0.01");
+    let batched = card.prices.of_batches();
+    for component in [Component::Input, Component::Output, Component::CacheRead, Component::Query] {
+        for prompt in [10, 200_001] {
+            let exact = card.prices.cost(&[of(component, 1_000_000)], Service::Batch, prompt).unwrap();
+            assert_eq!(batched.worst(component, prompt, true).unwrap().cost(component, 1_000_000), exact, "{component:?} {prompt}");
+        }
+    }
+}
+
+#[test]
 fn time_is_counted_in_milliseconds_and_rounded_up_once() {
     let card = card("$input_second=0.0001 $output_second@720p=0.1 $input=0.000001");
     let half = card.prices.cost(&[of(Component::InputTime, 500)], Service::Standard, 0).unwrap();
