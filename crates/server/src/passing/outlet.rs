@@ -39,7 +39,8 @@ use crate::config::resolved::{Connection, Deployment as Configured};
 use crate::config::{Config, Location};
 use crate::edge::RequestBody;
 use crate::fleet::{detour, split, transport};
-use crate::{identity, keep, path};
+use crate::keep::{self, Page};
+use crate::{identity, path};
 use draft::{Drafted, Models};
 use jobs::{Shown, Site};
 
@@ -206,38 +207,30 @@ async fn pass(
     here::aloud(&outlet, &way.rest, &mut parts.headers);
     let shown = jobs::shown(&outlet, &parts.method, &way.rest);
     shown.iter().for_each(|_| jobs::whole(&mut parts.headers));
-    let site = signer.as_deref().map(|signer| Site {
-        acceptor,
-        outlet: &outlet,
-        catalog: &catalog,
-        config: &config,
-        way,
-        parts: &parts,
-        call: &call,
-        team: caller.team.as_deref(),
-        place: &place,
-        signer,
-    });
-    let job = match &site {
-        Some(site) => site.asked().await,
-        None => None,
-    };
+    let (catalog, config, team) = (&*catalog, &*config, caller.team.as_deref());
+    let site = Site { acceptor, outlet: &outlet, catalog, config, way, parts: &parts, call: &call, team, place: &place, signer };
+    hand_on(&site, (shown, keep::page(app, caller, &call))).await
+}
+
+/// Hands a call on to its provider, which the caller may ask.
+async fn hand_on(site: &Site<'_>, (shown, page): (Option<Shown>, Option<Page>)) -> Result<Answered, Refusal> {
+    let Site { acceptor, outlet, catalog, way, parts, call, place, signer, .. } = site;
     // A place that somebody else chose may tell anything.
-    let site = site.filter(|_| !place.configured.brought);
-    if let (Some(site), Some(Shown::Answers(id))) = (&site, &shown) {
+    let is_believed = signer.is_some() && !place.configured.brought;
+    let shown = shown.filter(|_| is_believed);
+    if let Some(Shown::Answers(id)) = &shown {
         site.settle(id).await;
     }
-    let request = place.request(acceptor, (&parts, &call), signer.is_none());
-    let target = Arc::new(target(&outlet, &catalog, &place, &call.model));
-    let page = keep::page(app, caller, &call);
-    let again = later::asked(&parts.method, &way.rest).filter(|_| site.is_some());
+    let job = site.asked().await;
+    let request = place.request(acceptor, (parts, call), signer.is_none());
+    let target = Arc::new(target(outlet, catalog, place, &call.model));
     let passing = Passing { request, signer: signer.clone(), secrets: place.secrets(), may_return: place.may_return, job };
-    let mut answered = send(acceptor, &call, &target, passing).await?;
-    if let (Some(site), Some(Shown::Jobs)) = (&site, &shown) {
+    let mut answered = send(acceptor, call, &target, passing).await?;
+    if shown == Some(Shown::Jobs) {
         answered = site.tell(answered).await?;
     }
-    let answered = match again {
-        Some(id) => later::watch(app, (&outlet.provider.id, id), answered),
+    let answered = match later::asked(&parts.method, &way.rest).filter(|_| is_believed) {
+        Some(id) => later::watch(&acceptor.app, (&outlet.provider.id, id), answered),
         None => answered,
     };
     Ok(match page {

@@ -4,6 +4,7 @@
 //! how a job stands, or for its answers, is told when it is charged by them: once, however often and by whom it is asked.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{self, HeaderMap};
@@ -74,7 +75,7 @@ pub(super) fn whole(headers: &mut HeaderMap) {
 
 /// Where jobs are: a provider, and the way to it that a request has taken.
 pub(super) struct Site<'a> {
-    pub(super) acceptor: &'a Acceptor,
+    pub(super) acceptor: &'a Arc<Acceptor>,
     pub(super) outlet: &'a Outlet<'a>,
     pub(super) catalog: &'a Catalog,
     pub(super) config: &'a Config,
@@ -83,12 +84,14 @@ pub(super) struct Site<'a> {
     pub(super) call: &'a Call,
     pub(super) team: Option<&'a str>,
     pub(super) place: &'a Place,
-    pub(super) signer: &'a Signer,
+    /// What shows the gateway's credential; none where the caller shows one of its own.
+    pub(super) signer: Option<Arc<Signer>>,
 }
 
 impl Site<'_> {
     /// What the requests of the job may cost that is asked for.
     pub(super) async fn asked(&self) -> Option<Job> {
+        self.signer.as_ref()?;
         if self.call.door.shape == ASYNC {
             return Some(Job::unread());
         }
@@ -241,7 +244,8 @@ impl Site<'_> {
         let nothing = Content::Form(String::new());
         let mut request = place.request(self.acceptor, (&parts, &self.bare(Frames::default(), nothing)), false);
         let upstream = &self.acceptor.worker.upstream;
-        self.signer.sign(upstream, &mut request).await.map_err(|_| "there is no credential for it")?;
+        let signer = self.signer.as_ref().ok_or("there is no credential for it")?;
+        signer.sign(upstream, &mut request).await.map_err(|_| "there is no credential for it")?;
         let reply = upstream.send(request).await.map_err(|_| "its provider cannot be reached")?;
         if reply.status != StatusCode::OK {
             return Err("its provider does not give it");
