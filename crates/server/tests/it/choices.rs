@@ -101,3 +101,17 @@ fn choices_are_told_to_others_clients_too() {
         assert!(told.iter().any(|choice| choice["index"] == 1 && choice["delta"]["content"] == "Blue"), "{}", reply.text());
     });
 }
+
+/// However many answers are asked for in one format, each is held for in the other.
+#[test]
+fn candidates_are_held_for_each() {
+    let answer = json!({"candidates": [{"content": {"parts": [{"text": "Red"}]}, "finishReason": "STOP"}]}).to_string();
+    told(&[("g", "gemini/g", "input_cost_per_token: 0, output_cost_per_token: 0.01")], |gateway| {
+        for (count, expected) in [(1, 200), (5, 422)] {
+            let key = gateway.key(&json!({"max_budget": 0.2}));
+            let body = json!({"model": "g", "max_tokens": 10, "n": count, "messages": [{"role": "user", "content": answer}]});
+            let reply = gateway.as_key(&key, "POST", "/v1/chat/completions", &body);
+            assert_eq!(reply.status.as_u16(), expected, "{count}: {}", reply.text());
+        }
+    });
+}
