@@ -218,7 +218,7 @@ fn nothing_moves_a_request_elsewhere() {
             "provider `cloudflare` needs a value for `account`: set `cloudflare_account_id`, or CLOUDFLARE_ACCOUNT_ID in the environment",
         ),
     ] {
-        assert_eq!(url(provider, ask, &[]).map_err(|error| error.to_string()), Err(told.to_owned()));
+        assert_eq!(url(provider, Ask { dialect: None, ..ask }, &[]).map_err(|error| error.to_string()), Err(told.to_owned()));
     }
     assert_eq!(url("openai_like", ask, &[]), Err(UrlError::NoBase("openai_like".to_owned())));
 }
