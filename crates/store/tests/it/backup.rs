@@ -52,7 +52,7 @@ fn a_backup_comes_back_from_each_database_to_each() {
         for (name, logical) in [("one", false), ("two", true)] {
             let made = backup(store, &at(name), &from, logical).expect("a backup");
             assert_eq!(check(&at(name)).expect("whole"), made);
-            assert!(matches!(backup(store, &at(name), &from, logical), Err(BackupError::Occupied(_))));
+            assert!(matches!(backup(store, &at(name), &from, logical), Err(BackupError::Taken(_))));
             let place = format!("{name}-back");
             let sqlite = Settings { address: format!("sqlite:{}", at(&place).join("s.db").display()), connections: 2 };
             std::fs::create_dir_all(at(&place)).expect("a folder");
