@@ -1,18 +1,26 @@
 //! Patterns for names.
 
-/// What stands before a name that is meant as it is written, stars included.
-const AS_WRITTEN: char = '=';
+/// What stands before what a pattern does not take.
+const BUT: char = '\u{1f}';
 
-/// A list's word for the entry of that name alone: not for what the entry's pattern fits, some of which other entries serve.
-pub fn entry(name: &str) -> String {
-    if name.contains('*') { format!("{AS_WRITTEN}{name}") } else { name.to_owned() }
+/// The pattern of an entry among others: without what those take of it that come before it, by the very name or a longer pattern.
+pub fn among<'a>(pattern: &str, others: impl Iterator<Item = &'a str>) -> String {
+    let said = |pattern: &str| pattern.len() - pattern.matches('*').count();
+    let comes_before = |other: &&str| if other.contains('*') { said(other) > said(pattern) } else { matches(pattern, other) };
+    let mut all = pattern.to_owned();
+    if pattern.contains('*') {
+        others.filter(comes_before).for_each(|other| all.extend([&*BUT.to_string(), other]));
+    }
+    all
 }
 
 /// Whether a name fits a pattern, in which `*` stands for anything.
 pub fn matches(pattern: &str, name: &str) -> bool {
-    if let Some(entry) = pattern.strip_prefix(AS_WRITTEN) {
-        return entry == name;
-    }
+    let mut patterns = pattern.split(BUT);
+    patterns.next().is_some_and(|pattern| fits(pattern, name)) && !patterns.any(|other| fits(other, name))
+}
+
+fn fits(pattern: &str, name: &str) -> bool {
     let Some((head, mut rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut name) = name.strip_prefix(head) else { return false };
     while let Some((middle, after)) = rest.split_once('*') {
@@ -28,9 +36,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_no_pattern() {
-        assert!(matches(&entry("openai/*"), "openai/*") && matches(&entry("gpt-4o"), "gpt-4o"));
-        assert!(!matches(&entry("openai/*"), "openai/gpt-4o"));
+    fn a_pattern_among_others_takes_what_is_left() {
+        let others = ["openai/*", "openai/o1-*", "openai/gpt-5", "azure/gpt-5", "*"];
+        let left = among("openai/*", others.into_iter());
+        let taken = ["openai/gpt-4o", "openai/o1-mini", "openai/gpt-5", "azure/gpt-5"].map(|name| matches(&left, name));
+        assert_eq!(taken, [true, false, false, false]);
+        let all = among("*", others.into_iter());
+        assert_eq!(["x", "openai/x", "azure/gpt-5"].map(|name| matches(&all, name)), [true, false, false]);
+        assert_eq!(among("gpt-4o", others.into_iter()), "gpt-4o");
     }
 
     #[test]

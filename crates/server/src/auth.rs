@@ -29,6 +29,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use serde_json::json;
 use switchboard_engine::admit::Book;
+use switchboard_engine::pattern;
 use switchboard_engine::upstream::Transport;
 use switchboard_store::{Store, StoreError, Time};
 
@@ -358,14 +359,16 @@ fn unknown(given: &str, key: &Digest) -> Refused {
     Refused::unauthenticated("token_not_found_in_db", json!("key"), message)
 }
 
-/// Groups of models, as the deployments of a configuration name them.
+/// Groups of models, as the deployments of a configuration name them. Of a pattern a group has what no other entry takes.
 fn groups(config: &Config) -> Groups {
+    let names = || config.deployments.iter().map(|deployment| deployment.model_name.as_str());
     let mut groups = Groups::new();
-    for deployment in &config.deployments {
+    for deployment in config.deployments.iter().filter(|deployment| !deployment.model_info.access_groups.is_empty()) {
+        let model = pattern::among(&deployment.model_name, names());
         for group in &deployment.model_info.access_groups {
             let models = groups.entry(group.clone()).or_default();
-            if !models.contains(&deployment.model_name) {
-                models.push(deployment.model_name.clone());
+            if !models.contains(&model) {
+                models.push(model.clone());
             }
         }
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use switchboard_engine::admit::Level;
 use switchboard_engine::guidance::RouterOverride;
-use switchboard_engine::pattern::entry;
 use switchboard_engine::principal::Principal;
 use switchboard_store::object::{
     AccessGroup, Budget, CreditAccount, FormerKey, GroupBudget, Json, Key, Organization, Project, Role, Team, TeamMember, User,
@@ -267,8 +266,7 @@ fn overriding(key: &Key, said: &Map<String, Value>) -> Option<Arc<RouterOverride
 
 /// The lists of models that count for a key.
 fn layers(key: &Key, around: &Surroundings, groups: &Groups) -> Vec<Layer> {
-    // A group has entries of the configuration, also where their names are patterns.
-    let members = |name: &str| groups.get(name).into_iter().flatten().map(|name| entry(name)).collect();
+    let members = |name: &str| groups.get(name).cloned().unwrap_or_default();
     let list = |whose: Whose, models: &[String]| Layer::of(whose, &model::expanded(models, members));
     let team = around.team.as_ref().map(|team| team.models.clone()).unwrap_or_default();
     let mut own = key.models.clone();

@@ -69,7 +69,8 @@ fn is_meant(catalog: &Catalog, found: &Found, author: &str, connection: &Connect
 fn is_strangers(catalog: &Catalog, found: &Found, model: &str) -> bool {
     // Markets write where a model is and who made it before its name.
     let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-    let mut words = found.model.split('.').take_while(is_word).peekable();
+    let named = found.model.rsplit_once('/').map_or(found.model.as_str(), |(_place, named)| named);
+    let mut words = named.split('.').take_while(is_word).peekable();
     let row = catalog.provider(&found.provider).filter(|row| !row.authors.is_empty());
     let makes = row.is_some_and(|row| words.peek().is_none() || words.any(|word| row.authors.iter().any(|author| author == word)));
     found.model != model && !makes
