@@ -27,7 +27,7 @@ def block(language, about):
 @pytest.fixture(scope="module")
 def served():
     """The models that the README names, each the built-in one."""
-    names = ["demo/echo", "anthropic/claude-sonnet-4-5", "gemini/gemini-2.5-flash", "gpt-4o-mini"]
+    names = ["demo/echo", "anthropic/claude-sonnet-5-5", "gemini/gemini-2.5-flash", "gpt-4o-mini"]
     models = [{"model_name": name, "litellm_params": {"model": "demo/echo"}} for name in names]
     with Gateway({"model_list": models}) as running:
         yield running
