@@ -36,7 +36,6 @@ pub use model::{CardError, ModelCard};
 pub use off_peak::is_off_peak;
 pub use outlet::{ASYNC, JOB, Known, Outlet};
 pub use price::{Amount, Component, CostError, Exact, PicoUsd, Prices, Rate, Service, Share};
-pub(crate) use provider::matches;
 pub use provider::{CacheMarks, Edits, Made, Pass, Provider, RowError, Rule, StreamUsage, Variable};
 pub use tools::Tools;
 

@@ -57,6 +57,9 @@ mod tests {
             ("*-mini", "gpt-4o-mini", true),
             ("a*b*c", "a-b-c", true),
             ("a*b*c", "a-c", false),
+            ("*", "", true),
+            ("a*c", "ac", true),
+            ("a*b*c", "acb", false),
             ("ab*ba", "aba", false),
         ] {
             assert_eq!(matches(pattern, name), fits, "{pattern} {name}");

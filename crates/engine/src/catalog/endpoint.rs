@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use switchboard_wire::{Dialect, Operation};
 
 use super::auth::Auth;
-use super::provider::{Edits, Provider, Rule, matches};
+use super::provider::{Edits, Provider, Rule};
+use crate::pattern::matches;
 
 /// What a request is for, as far as its URL depends on it.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,8 @@ use switchboard_wire::{Dialect, Operation, embed, rerank};
 
 use super::Catalog;
 use super::endpoint::{Endpoint, UrlError, default_path, is_version, own_path};
-use super::provider::{Provider, Rule, matches};
+use super::provider::{Provider, Rule};
+use crate::pattern::matches;
 use crate::sign::unpercent;
 
 /// A provider, by the name of a route that leads to it.

@@ -10,6 +10,7 @@ use switchboard_wire::{Dialect, Operation};
 
 use super::auth::Auth;
 use super::tools::Tools;
+use crate::pattern::matches;
 
 /// One provider, embedded or written by the user.
 #[derive(Clone, Debug, PartialEq)]
@@ -471,29 +472,4 @@ fn renamed_host(main: &str, there: &str, own: &str) -> Option<String> {
     let (one, other) = differing.next()?;
     let plain = differing.next().is_none() && !one.contains('{') && main.split('.').count() == there.split('.').count();
     (plain && own.split('.').any(|label| label == one)).then(|| own.replacen(one, other, 1))
-}
-
-/// Whether `text` fits `pattern`, where `*` stands for any text and everything else for itself.
-pub(crate) fn matches(pattern: &str, text: &str) -> bool {
-    let mut pieces = pattern.split('*');
-    let Some(first) = pieces.next() else {
-        return text.is_empty();
-    };
-    let Some(mut rest) = text.strip_prefix(first) else {
-        return false;
-    };
-    let mut pieces = pieces.peekable();
-    if pieces.peek().is_none() {
-        return rest.is_empty();
-    }
-    while let Some(piece) = pieces.next() {
-        if pieces.peek().is_none() {
-            return rest.ends_with(piece);
-        }
-        match rest.find(piece) {
-            Some(at) => rest = &rest[at + piece.len()..],
-            None => return false,
-        }
-    }
-    true
 }

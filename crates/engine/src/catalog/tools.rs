@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use super::price::PriceKey;
-use super::provider::matches;
 use super::{Catalog, Component, ModelCard, Prices, Provider, Rate, Service};
+use crate::pattern::matches;
 
 /// What of the prices of a model that draws is paid as what, where another model has it draw; the first that has a price.
 const DRAWINGS: [(Component, &[Component]); 3] = [

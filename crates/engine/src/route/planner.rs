@@ -314,7 +314,7 @@ impl Fleet {
         if let Some(strategy) = wishes.strategy {
             return (strategy, args);
         }
-        let fits = |model: &String| crate::catalog::matches(model, group);
+        let fits = |model: &String| crate::pattern::matches(model, group);
         if let Some(own) = self.settings.groups.iter().find(|own| own.models.iter().any(fits)) {
             return (own.strategy, &own.args);
         }

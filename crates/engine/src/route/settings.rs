@@ -42,7 +42,7 @@ impl Settings {
 
     /// Whether deployments of that group are kept to their requests and tokens a minute.
     pub fn keeps_rates(&self, group: &str) -> bool {
-        let fits = |own: &&StrategyGroup| own.models.iter().any(|model| crate::catalog::matches(model, group));
+        let fits = |own: &&StrategyGroup| own.models.iter().any(|model| crate::pattern::matches(model, group));
         let strategy = self.groups.iter().find(fits).map_or(self.strategy, |own| own.strategy);
         self.enforce_rates || strategy.keeps_rates()
     }
