@@ -23,7 +23,8 @@ def shown(command, **more):
     """Runs a command, shows what it says as it says it, and returns its status and text."""
     print(f"$ {' '.join(map(str, command))}", flush=True)
     said, heard, over = [], [time.monotonic()], threading.Event()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", cwd=ROOT, **more)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", cwd=ROOT,
+                               process_group=0, **more)
 
     def tell(line):
         said.append(line)
@@ -44,7 +45,8 @@ def shown(command, **more):
             heard[0] = time.monotonic()
             tell(line)
     except BaseException:
-        process.terminate()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         raise
     finally:
         over.set()
@@ -65,10 +67,15 @@ def unended(said):
 
 
 def end(process):
-    """Ends what a command has started, so that it goes on with the next; a command that has started nothing, itself."""
-    started = [int(child) for tasks in pathlib.Path(f"/proc/{process.pid}/task").glob("*/children") for child in tasks.read_text().split()]
+    """Ends what a command has started, so that it goes on with the next; where there is nothing of that, all that is left of it."""
+    started = []
+    # A thread may be gone by the time it is asked.
+    with contextlib.suppress(OSError):
+        for thread in pathlib.Path(f"/proc/{process.pid}/task").glob("*/children"):
+            started += map(int, thread.read_text().split())
     for child in started:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
     if not started:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)

@@ -11,6 +11,7 @@ name with the reason. Everything stays on loopback and on free ports, and whatev
 import concurrent.futures
 import os
 import pathlib
+import signal
 import sys
 import time
 
@@ -30,6 +31,8 @@ def main():
     if unknown:
         sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join(suites.PARTS)}")
     os.chdir(ROOT)
+    # Whoever ends this ends what it has started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began, tallies = time.monotonic(), {}
     with services.running() as started, concurrent.futures.ThreadPoolExecutor(1) as installer:
         os.environ.update(started.environment)
