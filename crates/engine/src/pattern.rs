@@ -5,13 +5,17 @@ const BUT: char = '\u{1f}';
 
 /// The pattern of an entry among others: without what those take of it that come before it, by the very name or a longer pattern.
 pub fn among<'a>(pattern: &str, others: impl Iterator<Item = &'a str>) -> String {
-    let said = |pattern: &str| pattern.len() - pattern.matches('*').count();
     let comes_before = |other: &&str| if other.contains('*') { said(other) > said(pattern) } else { matches(pattern, other) };
     let mut all = pattern.to_owned();
     if pattern.contains('*') {
         others.filter(comes_before).for_each(|other| all.extend([&*BUT.to_string(), other]));
     }
     all
+}
+
+/// How much of a name a pattern says; of two that fit, the one that says more comes before.
+pub(crate) fn said(pattern: &str) -> usize {
+    pattern.len() - pattern.matches('*').count()
 }
 
 /// Whether a name fits a pattern, in which `*` stands for anything.

@@ -1,5 +1,7 @@
 //! Names in which each `*` stands for any text.
 
+use crate::pattern;
+
 /// A name in which each `*` stands for any text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wildcard {
@@ -24,7 +26,7 @@ impl Wildcard {
 
     /// How much of a name it says.
     pub(super) fn said(&self) -> usize {
-        self.written.len() - self.stars()
+        pattern::said(&self.written)
     }
 
     /// What each `*` stands for in that name; the first takes as much as it can, then the next.
