@@ -1,7 +1,7 @@
 //! Requests that a provider answers later: held when they are asked for, charged when their provider tells what they took.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::charged::close;
 use crate::managed::{MASTER, Managed, with};
+use crate::scripted::next_request;
 use crate::spending::until;
 
 type Shelf = Arc<Mutex<HashMap<String, String>>>;
@@ -79,21 +80,7 @@ impl Drop for Provider {
 
 fn answer(stream: &TcpStream, shelf: &Shelf, asked: &Asked) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
-    loop {
-        let mut first = String::new();
-        if reader.read_line(&mut first)? == 0 {
-            return Ok(());
-        }
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line)?;
-            let Some((name, value)) = line.split_once(':') else { break };
-            if name.eq_ignore_ascii_case("content-length") {
-                length = value.trim().parse().unwrap_or(0);
-            }
-        }
-        reader.read_exact(&mut vec![0; length])?;
+    while let Some(first) = next_request(&mut reader)? {
         let request = first.rsplit_once(' ').map_or("", |(request, _)| request);
         asked.lock().expect("lock").push(request.to_owned());
         let found = shelf.lock().expect("lock").get(request).cloned();
@@ -103,6 +90,7 @@ fn answer(stream: &TcpStream, shelf: &Shelf, asked: &Asked) -> std::io::Result<(
         let mut stream = stream;
         stream.write_all(format!("{head}{body}").as_bytes())?;
     }
+    Ok(())
 }
 
 fn lines(all: &[Value]) -> String {

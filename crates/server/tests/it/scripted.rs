@@ -74,23 +74,28 @@ impl Drop for Scripted {
     }
 }
 
+/// The first line of the next request, the rest of which is passed over; none where there is no other.
+pub(crate) fn next_request(reader: &mut impl BufRead) -> std::io::Result<Option<String>> {
+    let mut first = String::new();
+    if reader.read_line(&mut first)? == 0 {
+        return Ok(None);
+    }
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let Some((name, value)) = line.split_once(':') else { break };
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    reader.read_exact(&mut vec![0; length])?;
+    Ok(Some(first))
+}
+
 fn answer(stream: &TcpStream, scripts: &[Script]) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
-    loop {
-        let mut first = String::new();
-        if reader.read_line(&mut first)? == 0 {
-            return Ok(());
-        }
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line)?;
-            let Some((name, value)) = line.split_once(':') else { break };
-            if name.eq_ignore_ascii_case("content-length") {
-                length = value.trim().parse().unwrap_or(0);
-            }
-        }
-        reader.read_exact(&mut vec![0; length])?;
+    while let Some(first) = next_request(&mut reader)? {
         let number: usize = first.split('/').nth(1).and_then(|number| number.parse().ok()).expect("the number of a script");
         let Script(kind, pieces) = &scripts[number];
         let mut stream = stream;
@@ -105,6 +110,7 @@ fn answer(stream: &TcpStream, scripts: &[Script]) -> std::io::Result<()> {
         }
         stream.write_all(b"0\r\n\r\n")?;
     }
+    Ok(())
 }
 
 /// Runs a test with deployments that answer by those scripts: of each, name, model, more and the script. The first is OpenAI's and
