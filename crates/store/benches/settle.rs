@@ -90,7 +90,7 @@ fn run(address: &str) {
     let mut admission = Admission::new(usize::MAX).with_book(book.clone()).with_journal(journal.clone());
     let lessor = (store.sql().kind == Kind::Postgres).then(|| {
         book.share();
-        Lessor::start(&store, journal.instance(), book.clone())
+        Lessor::start(&store, journal.instance(), book.clone(), writer.caught_up())
     });
     if let Some(lessor) = &lessor {
         admission = admission.with_authority(lessor.clone());

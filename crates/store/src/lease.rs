@@ -21,6 +21,7 @@ use switchboard_engine::admit::port::{Ask, Authority, Grant, Later, Outage, Slot
 use switchboard_engine::admit::{Book, NanoUsd};
 use switchboard_engine::apart;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::{OnceCell, watch};
 
 use crate::account::account_of;
 use crate::error::StoreError;
@@ -80,6 +81,10 @@ pub struct Lessor {
     /// Until when the database is not asked, since it did not answer; in microseconds since this began.
     alone: AtomicI64,
     alive: AtomicBool,
+    /// The database has all that the last gateway of this name left in the journal.
+    caught_up: watch::Receiver<bool>,
+    /// What that gateway had leased is given back.
+    entered: OnceCell<()>,
     /// How often what was granted was lost: what it was is not given back any more.
     lost: AtomicU64,
     book: Arc<Book>,
@@ -94,16 +99,35 @@ pub struct Lessor {
 }
 
 impl Lessor {
-    /// Leases for that gateway and those scopes, and keeps the leases for as long as it lives.
-    pub fn start(store: &Store, instance: String, book: Arc<Book>) -> Arc<Self> {
+    /// Leases for that gateway and those scopes, and keeps the leases for as long as it lives. Nothing is leased before the journal is
+    /// `caught_up` with.
+    pub fn start(store: &Store, instance: String, book: Arc<Book>, caught_up: watch::Receiver<bool>) -> Arc<Self> {
         let (sql, thread) = (store.sql().clone(), store.thread().clone());
         let (heard, alive) = (AtomicI64::new(-1), AtomicBool::new(true));
         let (began, alone, lost) = (Instant::now(), AtomicI64::new(0), AtomicU64::new(0));
         let (back, backs) = unbounded_channel();
         let lessor = Arc::new_cyclic(|myself| {
             let (recalls, turns, beyond, lapsed) = (Recalls::default(), Turns::default(), Beyond::default(), AtomicBool::new(false));
-            let myself = myself.clone();
-            Self { sql, thread, instance, heard, began, alone, alive, lost, book, recalls, turns, beyond, lapsed, back, myself }
+            let (myself, entered) = (myself.clone(), OnceCell::new());
+            Self {
+                sql,
+                thread,
+                instance,
+                heard,
+                began,
+                alone,
+                alive,
+                caught_up,
+                entered,
+                lost,
+                book,
+                recalls,
+                turns,
+                beyond,
+                lapsed,
+                back,
+                myself,
+            }
         });
         let handle = lessor.thread.handle();
         handle.spawn(keep_on(Arc::downgrade(&lessor)));
@@ -179,6 +203,7 @@ impl Lessor {
 
     /// The database hears of this gateway. Where it has been taken for dead, what it was granted is gone.
     async fn beat(&self) -> Result<(), StoreError> {
+        self.entered.get_or_try_init(|| self.enter()).await?;
         let since = self.elapsed();
         if !beat(&self.sql, &self.instance).await? {
             self.lost.fetch_add(1, Ordering::AcqRel);
@@ -187,6 +212,17 @@ impl Lessor {
         self.heard.store(since, Ordering::Release);
         self.answered();
         Ok(())
+    }
+
+    /// What the last gateway of this name had leased goes back. Nobody else bears the name, which is the journal's; what that gateway
+    /// spent of it is counted first.
+    async fn enter(&self) -> Result<(), StoreError> {
+        let mut caught_up = self.caught_up.clone();
+        let met = tokio::time::timeout(PATIENCE, caught_up.wait_for(|met| *met)).await.map_err(|_| StoreError::Silent)?;
+        met.map_err(|_| StoreError::Stopping)?;
+        let mut on = self.sql.writers.begin().await?;
+        release(&self.sql, &mut on, &self.instance).await?;
+        Ok(on.commit().await?)
     }
 
     /// Microseconds since this began.

@@ -67,7 +67,7 @@ impl Books {
         let book = Arc::new(Book::default());
         let lessor = (store.sql().kind == Kind::Postgres).then(|| {
             book.share();
-            Lessor::start(store, journal.instance(), book.clone())
+            Lessor::start(store, journal.instance(), book.clone(), writer.caught_up())
         });
         let ready = store.migrate().and_then(|()| writer.flush_blocking(START)).and_then(|()| Past::read_blocking(store, micros()));
         match ready {

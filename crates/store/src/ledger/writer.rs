@@ -26,6 +26,7 @@ const BATCH: usize = 4096;
 pub struct Writer {
     flushes: mpsc::UnboundedSender<oneshot::Sender<()>>,
     carried: watch::Receiver<(u64, u64)>,
+    caught_up: watch::Receiver<bool>,
     journal: Arc<Journal>,
     store: Store,
     lines: Arc<Lines>,
@@ -36,10 +37,16 @@ impl Writer {
     pub fn start(store: &Store, journal: Arc<Journal>) -> Self {
         let (flushes, asked) = mpsc::unbounded_channel();
         let (told, carried) = watch::channel((0, 0));
+        let (met, caught_up) = watch::channel(false);
         let lines = Arc::<Lines>::default();
         let carrier = Carrier::new(journal.clone(), store.sql().clone(), told, lines.clone());
-        store.thread().handle().spawn(carrier.run(asked));
-        Self { flushes, carried, journal, store: store.clone(), lines }
+        store.thread().handle().spawn(carrier.run(asked, met));
+        Self { flushes, carried, caught_up, journal, store: store.clone(), lines }
+    }
+
+    /// Turns true once the database has all that the last gateway left in the journal.
+    pub fn caught_up(&self) -> watch::Receiver<bool> {
+        self.caught_up.clone()
     }
 
     /// Which requests have lines in the log.
@@ -109,7 +116,7 @@ impl Carrier {
         Self::new(self.journal.clone(), self.sql.clone(), self.told.clone(), self.lines.clone())
     }
 
-    async fn run(mut self, mut asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>) {
+    async fn run(mut self, mut asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>, caught_up: watch::Sender<bool>) {
         let mut batch = Arc::<Batch>::default();
         let mut away = false;
         loop {
@@ -130,6 +137,7 @@ impl Carrier {
                     Ok(true) => away = false,
                     Ok(false) => {
                         away = false;
+                        caught_up.send_if_modified(|caught_up| !std::mem::replace(caught_up, true));
                         break;
                     }
                     Err(error) => {

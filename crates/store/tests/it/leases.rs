@@ -30,21 +30,32 @@ struct Gateway {
     lessor: Arc<Lessor>,
     book: Arc<Book>,
     admission: Admission,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Gateway {
     fn start(settings: &Settings) -> Self {
+        Self::start_in(settings, tempfile::tempdir().expect("a folder"))
+    }
+
+    fn start_in(settings: &Settings, folder: TempDir) -> Self {
         let store = Store::open(settings).expect("an address");
         store.migrate().expect("a database");
-        let folder = tempfile::tempdir().expect("a folder");
         let (journal, _) = Journal::open(folder.path(), Durability::Grouped).expect("a journal");
         let journal = Arc::new(journal);
         let writer = Writer::start(&store, journal.clone());
         let book = Arc::new(Book::default());
-        let lessor = Lessor::start(&store, journal.instance(), book.clone());
+        let lessor = Lessor::start(&store, journal.instance(), book.clone(), writer.caught_up());
         let admission = Admission::new(usize::MAX).with_book(book.clone()).with_authority(lessor.clone());
-        Self { store, journal, writer, lessor, book, admission, _folder: folder }
+        Self { store, journal, writer, lessor, book, admission, folder }
+    }
+
+    /// Dies, and is started again with the same files.
+    fn restart(self, settings: &Settings) -> Self {
+        let Self { folder, store, journal, writer, .. } = self;
+        store.close();
+        drop((writer, journal));
+        Self::start_in(settings, folder)
     }
 
     fn principal(&self, limit: i64, window: Window) -> Principal {
@@ -308,6 +319,27 @@ fn leases_of_the_dead_go_back() {
     assert!(alive.counters().iter().all(|(_, leased)| *leased == 0), "{:?}", alive.counters());
     drop(dead);
     alive.end();
+}
+
+/// A gateway that died and is back lets go of what it had leased, though it is the one that is heard of under that name.
+#[test]
+fn leases_of_ones_last_life_go_back() {
+    let Some(settings) = postgres() else { return };
+    let gateway = Gateway::start(&settings);
+    let most = 50 * DOLLAR;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let principal = gateway.principal(100 * DOLLAR, Window::DAILY);
+    let mut hold = gateway.admission.hold(&principal, ["m"; 2]);
+    runtime.block_on(hold.take(("p", "d"), Need { money: NanoUsd(most), ..Need::default() }, NanoUsd::ZERO)).expect("there is so much");
+    assert!(gateway.counters().iter().all(|(_, leased)| *leased >= most), "{:?}", gateway.counters());
+    let kept = gateway.admission.clone();
+    let gateway = gateway.restart(&settings);
+    // It asks for more than was free beside its last life's lease.
+    let principal = gateway.principal(100 * DOLLAR, Window::DAILY);
+    assert_eq!(gateway.storm_of(1, &principal, NanoUsd(99 * DOLLAR)), 1);
+    assert_eq!(gateway.counters().iter().map(|(spent, _)| *spent).collect::<Vec<_>>(), [0, 0], "not carried yet");
+    drop((hold, kept));
+    gateway.end();
 }
 
 /// LiteLLM #30522: a request that was cancelled kept its hold. What is granted to a caller who has gone by then goes back at once.
