@@ -55,6 +55,7 @@ pub use fallback::{Alias, Fallback, FallbackTarget};
 pub use forced::ForcedModels;
 pub use gates::{Gates, Proxies, Routes};
 pub use general::General;
+pub(super) use general::check_change;
 pub use jwt::{ClaimFields, Grant, Issuer, JwtAuth, Unmapped};
 pub use limits::LimitSettings;
 pub use litellm::{Callbacks, LitellmSettings, ProxyBudget};

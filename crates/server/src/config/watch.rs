@@ -13,7 +13,7 @@ use switchboard_engine::apart;
 
 use super::diagnostic::Diagnostics;
 use super::load::{Loaded, Loader, Source};
-use super::resolved::Config;
+use super::resolved::{Config, Listen, check_change};
 
 /// What came of looking.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct Watch {
     files: Vec<(PathBuf, Option<Fingerprint>)>,
     /// What was wrong with parts of the configuration in force.
     faults: Vec<String>,
+    /// Where the gateway serves until it is started anew.
+    serving: Vec<Listen>,
 }
 
 /// What changes when a file does.
@@ -43,7 +45,8 @@ struct Fingerprint {
 impl Watch {
     /// Watches what was just loaded.
     pub fn new(loader: Loader, loaded: &Loaded) -> Watch {
-        let mut watch = Watch { loader, files: Vec::new(), faults: faults(loaded) };
+        let serving = loaded.config.as_ref().map(|config| config.switchboard.listen.clone()).unwrap_or_default();
+        let mut watch = Watch { loader, files: Vec::new(), faults: faults(loaded), serving };
         watch.remember(&loaded.files);
         watch
     }
@@ -58,7 +61,10 @@ impl Watch {
     pub fn reload(&mut self) -> Reload {
         // Before reading, so that a change while reading is seen next time.
         let before: Vec<_> = self.files.iter().map(|(path, _)| (path.clone(), fingerprint(path))).collect();
-        let loaded = self.loader.load();
+        let mut loaded = self.loader.load();
+        if let Some(config) = &loaded.config {
+            check_change(config, &self.serving, &mut loaded.diagnostics);
+        }
         self.remember(&loaded.files);
         for (path, seen) in before {
             if let Some(known) = self.files.iter_mut().find(|(known, _)| *known == path) {
@@ -68,7 +74,7 @@ impl Watch {
         let faults = faults(&loaded);
         match loaded.config {
             // A part that a start would leave out is in force as it was.
-            Some(config) if faults.iter().all(|fault| self.faults.contains(fault)) => {
+            Some(config) if !loaded.diagnostics.has_errors() && faults.iter().all(|fault| self.faults.contains(fault)) => {
                 self.faults = faults;
                 Reload::Changed(Arc::new(config))
             }

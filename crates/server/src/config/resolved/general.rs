@@ -17,6 +17,7 @@ use super::logs::LogSettings;
 use super::manners::Manners;
 use super::pass_through::{self, PassThrough};
 use super::sign_in::SignIn;
+use super::switchboard::Listen;
 use crate::config::diagnostic::{Diagnostics, Location};
 use crate::config::environment::Environment;
 use crate::config::fields::Reader;
@@ -202,18 +203,14 @@ pub(super) fn check_exposure(config: &Config, found: &mut Diagnostics) {
         return;
     }
     let at = &general.master_key_at;
-    let exposed = config.switchboard.listen.iter().find(|listen| !listen.address.ip().is_loopback());
+    let exposed = exposed(&config.switchboard.listen);
     match (&general.master_key, exposed) {
         (Some(key), _) if is_weak(key.expose()) => {
             let message = "the master key is easy to guess";
             found.warn(at, message, "use `sk-` and 32 random characters, for example from `openssl rand -hex 16`");
         }
         (Some(_), _) => {}
-        (None, Some(listen)) if !general.permit_missing_master_key => {
-            let message = format!("no master key is set, and other machines can reach {}", listen.address);
-            let hint = "set SWITCHBOARD_MASTER_KEY (for example to `sk-` and `openssl rand -hex 16`), or listen on 127.0.0.1";
-            found.error(at, message, hint);
-        }
+        (None, Some(listen)) if !general.permit_missing_master_key => open_to_all(at, listen, found),
         (None, Some(_)) => {
             found.warn(at, "no master key is set: anyone who reaches the gateway may use it", "set SWITCHBOARD_MASTER_KEY");
         }
@@ -227,6 +224,33 @@ pub(super) fn check_exposure(config: &Config, found: &mut Diagnostics) {
         let message = format!("keys cross the network unencrypted: {} is reachable from outside, without TLS", listen.address);
         found.warn(&listen.at, message, "set `switchboard.tls`, or `switchboard.behind_tls_proxy: true` if a proxy ends TLS");
     }
+}
+
+/// What may not come of a change while the gateway serves at those addresses, which only a restart gives up: that others reach it without
+/// a key, or that a file which is just being written leaves it with nothing.
+pub(in crate::config) fn check_change(config: &Config, serving: &[Listen], found: &mut Diagnostics) {
+    let Config { general, origin, .. } = config;
+    if general.master_key.is_none()
+        && !general.permit_missing_master_key
+        && let Some(listen) = exposed(serving)
+    {
+        open_to_all(&general.master_key_at, listen, found);
+    }
+    let root = &origin.written.root;
+    if origin.providers.is_none() && root.as_map().is_none_or(|map| map.entries.is_empty()) {
+        found.error(&root.at, "the file says nothing", "to serve without a configuration, start anew without one");
+    }
+}
+
+/// Where other machines reach it.
+fn exposed(listen: &[Listen]) -> Option<&Listen> {
+    listen.iter().find(|listen| !listen.address.ip().is_loopback())
+}
+
+fn open_to_all(at: &Location, listen: &Listen, found: &mut Diagnostics) {
+    let message = format!("no master key is set, and other machines can reach {}", listen.address);
+    let hint = "set SWITCHBOARD_MASTER_KEY (for example to `sk-` and `openssl rand -hex 16`), or listen on 127.0.0.1";
+    found.error(at, message, hint);
 }
 
 /// Short, published in documentation, or of hardly any different characters.
