@@ -25,7 +25,7 @@ pub(crate) async fn fault(target: &Deployment, spoken: Dialect, client: &Door, r
     };
     let Some(outbound) = spoken.outbound() else { return Error::internal("a dialect has no such half") };
     let fault = scrub::fault(outbound.read_fault(status, &headers, &body), target);
-    let hint = crate::retry_after::hint(&headers, &fault.raw);
+    let hint = crate::retry_after::hint(&headers, &fault.raw, status == http::StatusCode::TOO_MANY_REQUESTS);
     let json = serde_json::from_slice::<serde::de::IgnoredAny>(&fault.raw).is_ok() && fault.raw.trim_ascii_start().starts_with(b"{");
     let own = outbound.is_own_error(&fault.raw);
     let mut error = Error::provider(fault, &target.provider_name, target.spec.guessed);

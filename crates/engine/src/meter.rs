@@ -1,6 +1,7 @@
 //! What a call took: events to usage, usage to cost, cost to a record.
 
 mod attempt;
+mod belief;
 mod race;
 mod served;
 
@@ -368,7 +369,7 @@ impl Meter {
     /// Takes over what a report of usage says.
     pub fn usage(&mut self, usage: Usage) {
         self.0.billed = None;
-        let usage = self.0.expected.paid_of(usage);
+        let usage = self.believed(self.0.expected.paid_of(usage));
         self.note(|record| record.usage.get_or_insert_default().merge(usage));
     }
 

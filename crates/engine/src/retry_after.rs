@@ -7,16 +7,16 @@ use http::HeaderMap;
 /// The longest wait that is believed.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// The wait a provider asks for; `None` where it asks for none, or for nonsense.
-pub fn hint(headers: &HeaderMap, body: &[u8]) -> Option<Duration> {
+/// The wait a provider asks for; `None` where it asks for none, or for nonsense. Who is `limited` has run out of what comes back later.
+pub fn hint(headers: &HeaderMap, body: &[u8], limited: bool) -> Option<Duration> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let now = header("date").and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or_else(SystemTime::now);
     let asked = header("retry-after-ms")
         .and_then(|ms| seconds(ms).map(|ms| ms / 1000.0))
         .and_then(duration)
         .or_else(|| header("retry-after").and_then(|value| after(value, now)))
-        .or_else(|| resets(headers))
-        .or_else(|| dated_resets(headers, now))
+        .or_else(|| resets(headers, limited))
+        .or_else(|| dated_resets(headers, now, limited))
         .or_else(|| delay_in_body(body))
         .or_else(|| delay_in_words(body))?;
     Some(asked.min(LONGEST))
@@ -38,27 +38,30 @@ fn after(value: &str, now: SystemTime) -> Option<Duration> {
 }
 
 /// `x-ratelimit-reset-*` of whatever has run out: `6m0s`, `120ms`, `1.5s`.
-fn resets(headers: &HeaderMap) -> Option<Duration> {
-    ["requests", "tokens"]
-        .into_iter()
-        .filter_map(|what| {
-            let remaining = headers.get(format!("x-ratelimit-remaining-{what}"))?.to_str().ok()?;
-            let reset = headers.get(format!("x-ratelimit-reset-{what}"))?.to_str().ok()?;
-            (remaining.trim() == "0").then(|| units(reset)).flatten()
-        })
-        .max()
+fn resets(headers: &HeaderMap, limited: bool) -> Option<Duration> {
+    let names = |what| [format!("x-ratelimit-remaining-{what}"), format!("x-ratelimit-reset-{what}")];
+    latest(headers, ["requests", "tokens"].map(names), limited, units)
 }
 
 /// `anthropic-ratelimit-*-reset` of whatever has run out: dates.
-fn dated_resets(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    ["requests", "tokens", "input-tokens", "output-tokens"]
-        .into_iter()
-        .filter_map(|what| {
-            let remaining = headers.get(format!("anthropic-ratelimit-{what}-remaining"))?.to_str().ok()?;
-            let reset = headers.get(format!("anthropic-ratelimit-{what}-reset"))?.to_str().ok()?;
-            (remaining.trim() == "0").then(|| instant(reset)?.duration_since(now).ok()).flatten()
-        })
-        .max()
+fn dated_resets(headers: &HeaderMap, now: SystemTime, limited: bool) -> Option<Duration> {
+    let names = |what| ["remaining", "reset"].map(|part| format!("anthropic-ratelimit-{what}-{part}"));
+    latest(headers, ["requests", "tokens", "input-tokens", "output-tokens"].map(names), limited, |date| {
+        instant(date)?.duration_since(now).ok()
+    })
+}
+
+/// When the last comes back of what has run out. Where nothing is said of what remains, all of it may have.
+fn latest<const N: usize>(
+    headers: &HeaderMap,
+    names: [[String; 2]; N],
+    limited: bool,
+    read: impl Fn(&str) -> Option<Duration>,
+) -> Option<Duration> {
+    let header = |name: &String| headers.get(name).and_then(|value| value.to_str().ok());
+    let unsaid = limited && names.iter().all(|[remaining, _]| header(remaining).is_none());
+    let run_out = |remaining| unsaid || header(remaining).is_some_and(|left| left.trim() == "0");
+    names.iter().filter(|[remaining, _]| run_out(remaining)).filter_map(|[_, reset]| read(header(reset)?)).max()
 }
 
 /// A date as RFC 3339 has it: `2026-11-21T10:00:30Z`, `2026-11-21T12:00:30.5+02:00`.

@@ -6,6 +6,8 @@ mod right;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use switchboard_wire::dialect::Flavor;
+
 use crate::clock;
 use crate::error::{Error, Origin, Retry};
 use crate::health::{ByClass, Failure, Refusal, Ticket};
@@ -191,7 +193,9 @@ impl Journey {
             && fall_back::meant_for((attempts.call, attempts.asked), plan, Class::ContentPolicy)
                 .is_some_and(|list| list.iter().any(|fallback| !self.groups.iter().any(|group| **group == *fallback.model)));
         let accept_empty = self.accept_empty || last;
-        Manner { other_model: self.is_fallback, accept_empty, estranged: self.depth.is_estranged(target), filters_fail }
+        // OpenRouter's clients are told which model was chosen for them; others, what they asked for.
+        let picked = plan.picked && attempts.call.door.flavor == Flavor::OpenRouter;
+        Manner { other_model: self.is_fallback || picked, accept_empty, estranged: self.depth.is_estranged(target), filters_fail }
     }
 
     /// Another target, to be asked while the one at that place has not answered; `None`: there is none, or enough are under way.

@@ -22,6 +22,13 @@ pub(crate) enum Conversation {
     Begun(u64),
 }
 
+impl Conversation {
+    /// Whether the client says which it is.
+    pub(crate) fn is_named(&self) -> bool {
+        matches!(self, Self::Named(_))
+    }
+}
+
 /// The session that the client names: `session_id`, `x-session-id`, LiteLLM's names of it.
 pub(crate) fn session(call: &Call) -> Option<String> {
     let keys = ["session_id", "litellm_session_id"];

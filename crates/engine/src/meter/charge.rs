@@ -123,7 +123,10 @@ impl End<'_> {
 
     /// Whether a report cannot be one of all that was seen of the answer.
     fn is_odd(&self, usage: &Usage) -> bool {
-        usage.output.is_some_and(|output| self.delivered.pieces.max(self.delivered.bytes) / ODD > output)
+        match usage.output {
+            None | Some(0) => self.delivered.tokens() > 0,
+            Some(output) => self.delivered.pieces.max(self.delivered.bytes) / ODD > output,
+        }
     }
 
     /// As much as was reported, and the rest by what was sent and seen.

@@ -167,8 +167,11 @@ fn sum<'a>(prices: &Prices, used: impl Iterator<Item = Amount<'a>>, (service, pr
 /// What a model is paid by whose answers are paid by the time they take; the first of these that has a price.
 pub(super) fn time(tariff: &Tariff<'_>) -> Option<Component> {
     let prices = tariff.prices()?;
+    if prices.base(Component::Input).is_some() {
+        return None;
+    }
     let timed = [Component::HeldTime, Component::InputTime, Component::OutputTime];
-    timed.into_iter().find(|component| prices.base(*component).is_some()).filter(|_| prices.base(Component::Input).is_none())
+    timed.into_iter().find(|component| prices.base(*component).is_some())
 }
 
 /// Whether what is no token is paid although tokens are known: searches always, and else what stands at an end of the call where tokens

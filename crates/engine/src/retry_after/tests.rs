@@ -7,7 +7,7 @@ fn of(pairs: &[(&'static str, &str)], body: &str) -> Option<u128> {
     for (name, value) in pairs {
         headers.insert(*name, value.parse().expect("a header"));
     }
-    hint(&headers, body.as_bytes()).map(|wait| wait.as_millis())
+    hint(&headers, body.as_bytes(), true).map(|wait| wait.as_millis())
 }
 
 /// Headers, and the milliseconds they ask for.
@@ -34,7 +34,9 @@ fn headers_are_understood_in_every_spelling() {
         (&[("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "6m0.5s")], Some(360_500)),
         (&[("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "120ms")], Some(120)),
         (&[("x-ratelimit-remaining-requests", "9"), ("x-ratelimit-reset-requests", "6m0s")], None),
-        (&[("x-ratelimit-reset-requests", "6m0s")], None),
+        (&[("x-ratelimit-reset-requests", "6m0s")], Some(360_000)),
+        (&[("x-ratelimit-remaining-tokens", "9"), ("x-ratelimit-reset-requests", "6m0s")], None),
+        (&[("date", DATE), ("anthropic-ratelimit-tokens-reset", "2026-11-21T10:00:30Z")], Some(30_000)),
         (&[("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "5x")], None),
         (
             &[("date", DATE), ("anthropic-ratelimit-tokens-remaining", "0"), ("anthropic-ratelimit-tokens-reset", "2026-11-21T10:00:30Z")],
@@ -65,7 +67,7 @@ fn headers_are_understood_in_every_spelling() {
     for nonsense in ["NaN", "-5", "inf", "-inf", "soon", "", "1,5", "0x10", "Sat, 21 Nov 1990 10:00:00 GMT", "\u{feff}7"] {
         let value = http::HeaderValue::from_bytes(nonsense.as_bytes()).expect("bytes");
         let headers = HeaderMap::from_iter([(http::header::RETRY_AFTER, value)]);
-        assert_eq!(hint(&headers, b""), None, "{nonsense}");
+        assert_eq!(hint(&headers, b"", true), None, "{nonsense}");
     }
 }
 
@@ -90,7 +92,7 @@ fn bodies_are_understood() {
     for (body, wanted) in cases {
         assert_eq!(of(&[], body), wanted, "{body}");
     }
-    assert_eq!(hint(&HeaderMap::new(), b"\xff try again in 5s"), None, "no text at all");
+    assert_eq!(hint(&HeaderMap::new(), b"\xff try again in 5s", true), None, "no text at all");
 }
 
 /// Every unit by many numbers: what is written is what is read, up to the bound.
@@ -122,8 +124,15 @@ proptest! {
         headers.insert("x-ratelimit-remaining-tokens", http::HeaderValue::from_static("0"));
         headers.insert("anthropic-ratelimit-tokens-remaining", http::HeaderValue::from_static("0"));
         headers.insert(names[name], value.parse().expect("printable"));
-        prop_assert!(hint(&headers, body.as_bytes()).is_none_or(|wait| wait <= LONGEST));
+        prop_assert!(hint(&headers, body.as_bytes(), true).is_none_or(|wait| wait <= LONGEST));
         let words = ["try again in ", &body].concat();
-        prop_assert!(hint(&headers, words.as_bytes()).is_none_or(|wait| wait <= LONGEST));
+        prop_assert!(hint(&headers, words.as_bytes(), true).is_none_or(|wait| wait <= LONGEST));
     }
+}
+
+#[test]
+fn who_was_not_limited_waits_for_no_reset_that_may_be_nothing_to_him() {
+    let headers =
+        HeaderMap::from_iter([(http::HeaderName::from_static("x-ratelimit-reset-requests"), http::HeaderValue::from_static("6m0s"))]);
+    assert_eq!(hint(&headers, b"", false), None);
 }

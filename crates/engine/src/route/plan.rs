@@ -36,6 +36,8 @@ pub struct Plan {
     pub uncounted: bool,
     /// Whether every target is asked once, however few repetitions there may be: in OpenRouter's manner, and as virtual models have it.
     pub exhaustive: bool,
+    /// Whether the model was chosen here, and not by the caller.
+    pub picked: bool,
 }
 
 /// One place to try.
@@ -232,6 +234,7 @@ impl Plan {
             advice: None,
             uncounted: false,
             exhaustive: false,
+            picked: false,
         }
     }
 }

@@ -154,6 +154,7 @@ impl Fleet {
             advice: None,
             uncounted: false,
             exhaustive: false,
+            picked: false,
         })
     }
 
@@ -170,6 +171,7 @@ impl Fleet {
         }
         let known: Vec<(&str, Found)> = names.iter().filter_map(|name| Some((*name, self.resolve(&principal.group(name))?))).collect();
         let count = known.len();
+        let picked = known.first().is_some_and(|(name, _)| *name != call.model);
         let rest: Vec<Fallback> = known.iter().skip(1).map(|(name, _)| Fallback::to(*name)).collect();
         let mut found = known.into_iter().map(|(_, found)| found);
         let first = found.next().or_else(|| self.instead(call)).ok_or_else(|| availability::not_found(call, &names))?;
@@ -197,6 +199,7 @@ impl Fleet {
             plan.set(&advice.params);
         }
         plan.advice = advice;
+        plan.picked = picked;
         Ok(plan)
     }
 
@@ -341,6 +344,7 @@ impl Fleet {
             advice: None,
             uncounted: ask.wants_count(),
             exhaustive: false,
+            picked: false,
             group,
         }
     }
@@ -370,7 +374,9 @@ impl Fleet {
             && ask.is_chat()
             && let Some(conversation) = conversation::of(call)
         {
-            bonds.push(self.memory.bond(("conversation", group, key, conversation), CACHED, When::Cached));
+            // One that the client names is meant to stay; one that is known by its beginning stays where that is worth something.
+            let when = if conversation.is_named() { When::Answered } else { When::Cached };
+            bonds.push(self.memory.bond(("conversation", group, key, conversation), CACHED, when));
         }
         bonds
     }

@@ -55,7 +55,7 @@ fn level(rule: Rule, target: &VirtualTarget, candidate: &Candidate, tier: &str) 
     }
 }
 
-/// Puts them in the order of the rule. Those that are no fallbacks may be first and nothing else.
+/// Puts them in the order of the rule. Those that are no fallbacks may be first and nothing else, and not even that without a weight.
 pub(super) fn arrange(candidates: &mut Vec<Candidate>, model: &VirtualModel, ask: &Ask<'_>, rng: &mut Rng) {
     let order = match model.rule {
         Rule::Weight | Rule::Priority | Rule::Complexity => Strategy::SimpleShuffle.order(),
@@ -65,7 +65,8 @@ pub(super) fn arrange(candidates: &mut Vec<Candidate>, model: &VirtualModel, ask
     let mut at = 0;
     candidates.retain(|candidate| {
         at += 1;
-        at == 1 || candidate.overrides.as_ref().is_none_or(|overrides| overrides.fallback_candidate)
+        let may_be_first = candidate.weight.is_none_or(|weight| weight > 0.0);
+        at == 1 && may_be_first || candidate.overrides.as_ref().is_none_or(|overrides| overrides.fallback_candidate)
     });
 }
 

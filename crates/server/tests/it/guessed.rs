@@ -430,3 +430,32 @@ fn answers_of_providers_own_apis_are_charged_without_usage() {
         }
     });
 }
+
+/// A report that cannot be true is not believed: what it leaves open is guessed, and the charge says so.
+#[test]
+fn what_cannot_be_true_is_guessed() {
+    let text = "It is fine. ".repeat(20);
+    let whole = |usage: &Value| {
+        Script::json(&json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": usage,
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}))
+    };
+    let streamed = |usage: &Value| {
+        let (said, end) = (json!({"role": "assistant", "content": text}), json!({}));
+        Script::events(&[(0, chunk(&said, &Value::Null)), (0, chunk(&end, &json!("stop"))), (0, usage_chunk(usage))]).done()
+    };
+    let told = |input: i64, output: i64| json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output});
+    // A model that reads 128,000 tokens.
+    const MODEL: &str = "openai/gpt-4o";
+    let reports = [told(0, 0), told(1_000_000_000_000, 60), told(5_000_000, 60), told(3, -5), told(3, 0), told(0, 60)];
+    let names: Vec<String> = (0..reports.len()).flat_map(|at| [format!("whole-{at}"), format!("streamed-{at}")]).collect();
+    let scripts = reports.iter().flat_map(|usage| [whole(usage), streamed(usage)]);
+    let models = names.iter().zip(scripts).map(|(name, script)| (name.as_str(), MODEL, PRICED, script)).collect();
+    scripted(models, |gateway| {
+        for name in &names {
+            let (spent, row) = charged(gateway, stay(gateway, "/v1/chat/completions", &chat(name, name.starts_with("streamed"))));
+            // Some sixty tokens of text and a few of the prompt.
+            assert!((0.000_4..0.000_9).contains(&spent), "{name}: {spent}, {row}");
+            assert_eq!(row["metadata"]["estimated"], true, "{name}: {row}");
+        }
+    });
+}

@@ -176,6 +176,7 @@ router_settings: {model_group_alias: {nick: free1}}
         let answered = |key: &str| {
             let reply = gateway.as_key(key, "POST", "/api/v1/chat/completions", &body);
             assert_eq!(reply.status, 200, "{}", reply.text());
+            assert_eq!(reply.json()["model"].as_str(), Some(reply.header("x-litellm-model-group")), "the model that was chosen");
             reply.header("x-litellm-model-id").to_owned()
         };
         let all = gateway.key(&json!({}));

@@ -48,6 +48,9 @@ fn automatic_names_go_where_the_request_needs() {
     assert_eq!(answer(&app, "auto", "Hello!"), "tiny");
     assert_eq!(answer(&app, "switchboard/auto", PROOF), "huge");
     assert_eq!(answer(&app, "openrouter/auto", "Explain how photosynthesis works."), "small");
+    let body = json!({"model": "openrouter/auto", "messages": [{"role": "user", "content": PROOF}]});
+    let reply = app.ask("POST", "/api/v1/chat/completions").json(&body).send();
+    assert_eq!(reply.json()["model"], "huge", "the model that was chosen: {}", reply.text());
     assert_eq!(answer(&app, "smart-router", "What is the capital of Peru?"), "small");
     assert_eq!(answer(&app, "smart-router", "Prove that the square root of 2 is irrational."), "huge");
     let models = app.ask("GET", "/v1/models").send().json();

@@ -1,7 +1,7 @@
 //! What is left to do when nothing is left to ask, and what the caller is told.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use switchboard_wire::problem::Kind;
 
@@ -11,6 +11,9 @@ use crate::clock;
 use crate::error::Error;
 use crate::health::{Failure, Why};
 use crate::route::{Exclusion, Plan, Reason};
+
+/// When to come back where nobody says.
+const SOON: Duration = Duration::from_secs(1);
 
 impl Journey {
     /// When to ask this group once more, where nothing else is left: a limit that soon is free again, or a deployment that is asked
@@ -49,7 +52,9 @@ impl Journey {
         // Whoever asked for a model hears of that model, not of what stood in for it.
         if let Some(mut error) = self.first.or(self.last) {
             if matches!(error.problem.kind, Kind::RateLimited | Kind::Overloaded) && error.problem.retry_after.is_none() {
-                error.problem.retry_after = self.refused.map(|refusal| wait(&refusal));
+                // Who is overloaded says rarely for how long.
+                let soon = (error.problem.kind == Kind::Overloaded).then_some(SOON);
+                error.problem.retry_after = self.refused.map(|refusal| wait(&refusal)).or(soon);
             }
             return error;
         }

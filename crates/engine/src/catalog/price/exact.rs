@@ -1,6 +1,6 @@
 //! Sums before they are rounded, and what is taken off or laid on.
 
-use super::{Amount, Component, CostError, PicoUsd, Prices, RATES_PER_PICO, Rate, Service, Unit};
+use super::{Amount, Component, CostError, PicoUsd, PriceKey, Prices, RATES_PER_PICO, Rate, Service, Unit};
 
 /// Money in units of 1e-24 USD: a sum of prices as they are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,13 +116,16 @@ impl Prices {
         None
     }
 
+    /// All prices of a component: they stand together.
+    fn of(&self, component: Component) -> impl Iterator<Item = &(PriceKey, Rate)> {
+        let from = self.0.partition_point(|(key, _)| key.component < component);
+        self.0[from..].iter().take_while(move |(key, _)| key.component == component)
+    }
+
     pub(super) fn of_service(&self, component: Component, qualifier: &str, service: Service, prompt: u64) -> Option<(Rate, bool)> {
         let holds = |above: u32| above == 0 || prompt > u64::from(above);
-        let met = self.0.iter().filter(|(key, _)| {
-            key.component == component
-                && key.qualifier == qualifier
-                && holds(key.above)
-                && (key.service == service || key.service == Service::Standard)
+        let met = self.of(component).filter(|(key, _)| {
+            key.qualifier == qualifier && holds(key.above) && (key.service == service || key.service == Service::Standard)
         });
         met.max_by_key(|(key, _)| (key.above, key.service == service)).map(|(key, rate)| (*rate, key.service == service))
     }

@@ -104,6 +104,19 @@ fn a_conversation_stays_where_its_prompt_is_cached() {
     assert!(others.len() > 3, "{others:?}");
 }
 
+/// What is known by its beginning stays where its cache is; what the client names stays from its first answer on.
+#[test]
+fn a_conversation_that_is_named_stays_where_it_was_answered() {
+    let fleet = fleet((0..8).map(|number| priced(&number.to_string(), "1")).collect(), Names::default());
+    let now = Instant::now();
+    for name in [r#""session_id":"s1""#, r#""prompt_cache_key":"k1""#] {
+        let mut call = ask("m", name);
+        call.door.flavor = Flavor::OpenRouter;
+        let home = turn(&fleet, &call, false, now, 1);
+        assert!((2..20).all(|seed| turn(&fleet, &call, false, now, seed) == home), "{name}");
+    }
+}
+
 #[test]
 fn sessions_stay_where_the_operator_wants_them_to() {
     let settings = Settings { affinity: AffinitySettings { by_session: true, ..AffinitySettings::default() }, ..Settings::default() };

@@ -44,6 +44,17 @@ fn weights_share_and_say_what_differs() {
     assert!(fleet.names().iter().any(|(name, _)| *name == "v"));
 }
 
+/// What has no weight and is no fallback is never asked, whatever becomes of the others.
+#[test]
+fn no_weight_and_no_fallback_is_never() {
+    let idle = VirtualTarget { weight: 0.0, overrides: Arc::new(Overrides::default()), ..target("x/b") };
+    let fleet = over(Rule::Weight, vec![target("x/a"), idle], None);
+    assert_eq!(ids(&plan(&fleet, &ask("v", ""))), ["a"]);
+    health_of(&fleet, "a").health.rest_until(Instant::now() + Duration::from_secs(60));
+    let left = fleet.plan_at(&ask("v", ""), &mut moment(1)).map(|plan| ids(&plan).into_iter().map(str::to_owned).collect::<Vec<_>>());
+    assert!(left.as_ref().map_or(true, |left| !left.contains(&"b".to_owned())), "{left:?}");
+}
+
 #[test]
 fn priorities_hold_until_times_are_missed() {
     let sla = Sla { time_per_output_token: Some(Duration::from_millis(50)), time_to_first_token: None };
