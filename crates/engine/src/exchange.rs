@@ -30,7 +30,7 @@ use crate::figures;
 use crate::health::Failure;
 use crate::judge::{fault, is_empty, reported};
 use crate::merged::{self, Merged};
-use crate::meter::{Meter, is_untold};
+use crate::meter::Meter;
 use crate::openrouter;
 use crate::openrouter::Priced;
 use crate::plugins::healing;
@@ -93,7 +93,7 @@ impl Exchange<'_> {
                 if glance.finish.reason == Reason::ToolCalls && meter.watches_tools() {
                     outbound.read_reply(&self.memo, &body).iter().for_each(|reading| see_tools(&mut meter, reading));
                 }
-                if is_untold(glance.usage.as_ref()) {
+                if meter.is_untold(glance.usage.as_ref()) {
                     meter.deliver_whole(outbound.read_reply(&self.memo, &body).ok().as_ref(), &body);
                 }
                 (glance, body)
@@ -105,7 +105,7 @@ impl Exchange<'_> {
                 };
                 see_tools(&mut meter, &reading);
                 meter.cited_in(&reading);
-                if is_untold(reading.usage.as_ref()) {
+                if meter.is_untold(reading.usage.as_ref()) {
                     meter.deliver_whole(Some(&reading), &body);
                 }
                 let told = reading.usage.clone();

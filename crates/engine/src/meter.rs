@@ -36,8 +36,8 @@ mod view;
 mod watch;
 pub use cost::{Bill, Parts, bill, cost};
 
+pub(crate) use charge::Delivered;
 pub use charge::Guess;
-pub(crate) use charge::{Delivered, is_untold};
 use charge::{End, Reckoning};
 use expected::Expected;
 pub(crate) use expected::image_pixels;
@@ -411,9 +411,9 @@ impl Meter {
         bill(&self.tariff(), record.usage.as_ref(), &self.0.counted, self.service(self.0.service.as_deref()))
     }
 
-    /// The same, to be asked for again.
+    /// The same, to be asked for again. Of what its report leaves open, as it will be charged.
     pub(crate) fn reckon(&mut self) -> Option<Bill> {
-        let bill = self.bill();
+        let bill = self.guessed().or_else(|| self.bill());
         self.0.billed = Some(bill);
         bill
     }

@@ -121,6 +121,11 @@ impl End<'_> {
         }
     }
 
+    /// Whether there is a report, but none of what was seen.
+    pub(super) fn is_unbelieved(&self) -> bool {
+        self.usage.is_some_and(|usage| usage.output.unwrap_or(0) == 0) && self.delivered.tokens() > 0
+    }
+
     /// Whether a report cannot be one of all that was seen of the answer.
     fn is_odd(&self, usage: &Usage) -> bool {
         match usage.output {
@@ -173,11 +178,6 @@ impl End<'_> {
         let counts = usage.into_iter().flat_map(Usage::counts).filter_map(|(name, count)| Some((name, count.filter(|count| *count > 0)?)));
         Basis { counts: counts.collect(), pieces: pieces.to_vec(), service: self.service.map(str::to_owned) }
     }
-}
-
-/// Whether a report leaves open how long the answer was.
-pub(crate) fn is_untold(usage: Option<&Usage>) -> bool {
-    usage.and_then(|usage| usage.output).unwrap_or(0) == 0
 }
 
 /// Bytes of content in a piece of an answer.

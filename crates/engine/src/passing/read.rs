@@ -24,7 +24,7 @@ use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::exchange::framing_of;
 use crate::figures;
-use crate::meter::{Meter, is_untold};
+use crate::meter::Meter;
 use crate::operation;
 use crate::passing::took;
 use crate::upstream::UpstreamBody;
@@ -112,7 +112,7 @@ pub(super) async fn answer(
         None => {
             let mut spent = took::of(&mut meter, &door, (headers, &body));
             spent.usage = spent.usage.or_else(|| invoked(headers));
-            if door.operation == Operation::Chat && is_untold(spent.usage.as_ref()) {
+            if door.operation == Operation::Chat && meter.is_untold(spent.usage.as_ref()) {
                 meter.deliver_whole(None, &body);
             }
             operation::note(&mut meter, spent);
@@ -129,7 +129,7 @@ fn whole(outbound: &dyn Outbound, body: &Bytes, meter: &mut Meter) {
         meter.answered(id);
     }
     if let Some(glance) = outbound.glance(body).filter(|_| !meter.may_be_cited_in(body)) {
-        if is_untold(glance.usage.as_ref()) {
+        if meter.is_untold(glance.usage.as_ref()) {
             meter.deliver_whole(outbound.read_reply(&Memo::default(), body).ok().as_ref(), body);
         }
         glance.usage.into_iter().for_each(|usage| meter.usage(usage));
@@ -137,7 +137,7 @@ fn whole(outbound: &dyn Outbound, body: &Bytes, meter: &mut Meter) {
     }
     if let Ok(reading) = outbound.read_reply(&Memo::default(), body) {
         meter.cited_in(&reading);
-        if is_untold(reading.usage.as_ref()) {
+        if meter.is_untold(reading.usage.as_ref()) {
             meter.deliver_whole(Some(&reading), body);
         }
         reading.usage.into_iter().for_each(|usage| meter.usage(usage));

@@ -174,7 +174,7 @@ fn told(system: &Value) -> String {
 }
 
 /// The card of a model by a name that callers use.
-pub(super) fn card(request: &Request, name: &str) -> Option<ModelCard> {
+pub(in crate::admin) fn card(request: &Request, name: &str) -> Option<ModelCard> {
     let (fleet, catalog) = (request.app.gateway.fleet(), request.app.catalog());
     let served = fleet.find(&request.caller.meant(name)).and_then(|(_, group)| group.iter().find_map(|one| one.card.clone()));
     served.or_else(|| {

@@ -218,7 +218,8 @@ pub fn of(book: &Book, key: &Key, (around, groups): (&Surroundings, &Groups), po
     if let Some(one) = &around.team {
         enter(&mut found, Level::Team, &one.team_id, of_team(one, &several(&one.budget_limits)));
     }
-    if let (Some(team), Some(user)) = (&key.team_id, &key.user_id) {
+    // A team that is not there has no members.
+    if let (Some(team), Some(user)) = (around.team.as_ref().map(|team| &team.team_id), &key.user_id) {
         let row = around.member.as_ref().and_then(|member| row(&member.budget_id));
         enter(&mut found, Level::TeamMember, &TeamMember::id_of(team, user), Own { name: user.clone(), row, ..Own::default() });
     }

@@ -440,8 +440,9 @@ fn what_cannot_be_true_is_guessed() {
             "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}))
     };
     let streamed = |usage: &Value| {
-        let (said, end) = (json!({"role": "assistant", "content": text}), json!({}));
-        Script::events(&[(0, chunk(&said, &Value::Null)), (0, chunk(&end, &json!("stop"))), (0, usage_chunk(usage))]).done()
+        let said = text.split_inclusive(' ').map(|word| (0, chunk(&json!({"role": "assistant", "content": word}), &Value::Null)));
+        let end = [(0, chunk(&json!({}), &json!("stop"))), (0, usage_chunk(usage))];
+        Script::events(&said.chain(end).collect::<Vec<_>>()).done()
     };
     let told = |input: i64, output: i64| json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output});
     // A model that reads 128,000 tokens.
@@ -456,6 +457,10 @@ fn what_cannot_be_true_is_guessed() {
             // Some sixty tokens of text and a few of the prompt.
             assert!((0.000_4..0.000_9).contains(&spent), "{name}: {spent}, {row}");
             assert_eq!(row["metadata"]["estimated"], true, "{name}: {row}");
+            assert!(close(row["metadata"]["cost_breakdown"]["total_cost"].as_f64().unwrap_or(0.0), spent), "{name}: {row}");
         }
+        let told = gateway.as_key(MASTER, "POST", "/v1/chat/completions", &chat("whole-0", false));
+        let told: f64 = told.header("x-litellm-response-cost").parse().expect("a cost");
+        assert!((0.000_4..0.000_9).contains(&told), "the client is told what it is charged: {told}");
     });
 }

@@ -122,7 +122,11 @@ fn days_are_told_by_their_parts_and_to_those_they_concern() {
 
 #[test]
 fn a_cost_is_told_before_it_is_spent() {
-    with("", |gateway| {
+    const OWN: &str = "  - {model_name: own, litellm_params: {model: openai/m1, api_key: k, input_cost_per_token: 0.0001, output_cost_per_token: 0.0002}}\n";
+    with(OWN, |gateway| {
+        let usage = json!({"prompt_tokens": 10, "completion_tokens": 5});
+        let own = gateway.post("/spend/calculate", &json!({"completion_response": {"model": "own", "usage": usage}}));
+        assert_eq!(own["cost"].as_f64(), Some(0.002), "by the prices of the configuration: {own}");
         let said = gateway.post(
             "/spend/calculate",
             &json!({"completion_response": {"model": "gpt-4o-mini", "usage": {"prompt_tokens": 1000, "completion_tokens": 1000}}}),

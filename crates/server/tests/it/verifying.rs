@@ -15,6 +15,18 @@ fn verify(gateway: &Managed, more: &[&str]) -> (bool, String) {
     (ran.status.success(), format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr)))
 }
 
+/// A team that is not there has no members who could spend for it.
+#[test]
+fn a_key_whose_team_is_not_there_leaves_the_books_right() {
+    let gateway = Managed::with_models("", CENT, &[]);
+    gateway.post("/user/new", &json!({"user_id": "ann"}));
+    let key = gateway.key(&json!({"team_id": "gone", "user_id": "ann"}));
+    assert_eq!(gateway.chat(&key, "cent").status, 200);
+    crate::spending::until(&gateway, &format!("/key/info?key={key}"), |info| info["info"]["spend"].as_f64() == Some(0.01));
+    let looked = verify(&gateway, &[]);
+    assert!(looked.0, "{}", looked.1);
+}
+
 #[test]
 fn places_and_a_providers_books_are_compared() {
     let gateway = Managed::with_models("", CENT, &[]);

@@ -26,12 +26,7 @@ pub(super) fn calculate(request: &Request) -> Answer {
     };
     let unknown =
         || Refused::new(400, "invalid_request_error", json!("model"), format!("Model not found: {model}. No price is known for it"));
-    let catalog = request.app.catalog();
-    let config = request.app.config();
-    let configured = config.deployments.iter().find(|deployment| deployment.model_name == model);
-    let target = configured.map_or(model.as_str(), |deployment| deployment.model_info.base_model.as_deref().unwrap_or(&deployment.model));
-    let found = catalog.lookup(target).ok_or_else(unknown)?;
-    let card = catalog.model(&found.provider, &found.model).ok_or_else(unknown)?;
+    let card = crate::admin::tools::card(request, &model).ok_or_else(unknown)?;
     let cost = meter::cost(&card, Some(&usage), &[], None).ok_or_else(unknown)?;
     // Shown, never added up: a number of dollars as JSON has them.
     let cost: f64 = cost.to_string().parse().map_err(|_| unknown())?;
