@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use switchboard_store::audit::{Audit, Entry, Outcome};
+use switchboard_store::audit::Audit;
+use switchboard_store::chain::{Entry, Outcome};
 use switchboard_store::vault::{KeyFileError, MasterKey, Vault, VaultError};
 use switchboard_store::{Store, StoreError};
 use tokio::sync::OnceCell;

@@ -22,7 +22,7 @@ pub use page::{Filter, Order, Page, Seen, Sort};
 
 pub use crate::change::{Action, Author, Change, Listener};
 
-use crate::audit::Chain;
+use crate::chain::Chain;
 use crate::change::Listeners;
 use crate::error::StoreError;
 use crate::heard::Heard;

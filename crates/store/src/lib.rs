@@ -14,6 +14,8 @@ pub mod alert;
 pub mod archive;
 pub mod audit;
 pub mod backup;
+mod binding;
+pub mod chain;
 pub mod change;
 pub mod desk;
 pub mod error;

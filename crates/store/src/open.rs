@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::audit::chain::Chain;
+use crate::chain::Chain;
 use crate::change::{Listener, Listeners};
 use crate::error::StoreError;
 use crate::heard::Heard;

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use switchboard_store::Time;
-use switchboard_store::audit::{Filter, Order, Record, SortBy};
+use switchboard_store::audit::{Filter, Order, SortBy};
+use switchboard_store::chain::Record;
 
 use super::{Answer, Refused, Request};
 

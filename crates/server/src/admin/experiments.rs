@@ -7,7 +7,7 @@ mod savings;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use switchboard_store::audit::{Entry, Outcome};
+use switchboard_store::chain::{Entry, Outcome};
 use switchboard_store::experiment;
 
 use super::routes::{Action, get, post};

@@ -3,13 +3,8 @@
 //! The log is a chain: each row carries a keyed hash over itself and over the row before. Whoever can write to the database but
 //! lacks the key can neither change a row nor leave one out, put one in or change the order without [`Audit::verify`] saying so.
 //! That the end is cut off shows only beside a *head* that was kept elsewhere: the gateway writes the head to its own log, and
-//! `verify` takes one.
-//!
-//! Secrets in what was changed do not get here: their keyed hash does, so that one sees whether they are the same ([`conceal`]).
+//! `verify` takes one. Rows are written by the [`chain`](crate::chain).
 
-pub(crate) mod chain;
-mod change;
-mod conceal;
 mod query;
 mod verify;
 
@@ -19,10 +14,10 @@ use std::time::Duration;
 use ring::hmac::{self, HMAC_SHA256};
 use sqlx::Row;
 
-pub use chain::{Chain, Entry, Outcome, Record};
 pub use query::{Filter, Order, Page, SortBy};
 pub use verify::{Fault, Verdict};
 
+use crate::chain::{Chain, Entry, LAST, Record};
 use crate::error::StoreError;
 use crate::open::Store;
 use crate::sql::Sql;
@@ -93,7 +88,7 @@ impl Audit {
 
 impl Head {
     async fn read(sql: &Sql) -> Result<Self, StoreError> {
-        let Some(row) = sqlx::query(chain::LAST).fetch_optional(&sql.pool).await? else { return Ok(Head::default()) };
+        let Some(row) = sqlx::query(LAST).fetch_optional(&sql.pool).await? else { return Ok(Head::default()) };
         Ok(Self { seq: row.try_get(0)?, mac: hex::encode(&row.try_get::<Vec<u8>, _>(1)?) })
     }
 }

@@ -2,8 +2,8 @@
 
 use sqlx::Row;
 
-use super::chain::COLUMNS;
-use super::{Audit, Record};
+use super::Audit;
+use crate::chain::{COLUMNS, Record};
 use crate::error::StoreError;
 
 /// Which rows.

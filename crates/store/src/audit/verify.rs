@@ -1,7 +1,7 @@
 //! Whether the log is as it was written.
 
-use super::chain::COLUMNS;
-use super::{Audit, Head, Record};
+use super::{Audit, Head};
+use crate::chain::{COLUMNS, Record};
 use crate::error::StoreError;
 
 /// What a look at the whole log found.

@@ -115,7 +115,7 @@ fn instance(folder: &Path) -> std::io::Result<String> {
 }
 
 fn name_it(path: &Path) -> std::io::Result<String> {
-    let name = switchboard_engine::admit::journal::AttemptId::mint(crate::micros()).to_string();
+    let name = switchboard_engine::admit::journal::AttemptId::mint(crate::time::micros()).to_string();
     std::fs::write(path, &name)?;
     Ok(name)
 }

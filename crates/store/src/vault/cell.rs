@@ -6,7 +6,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
 use super::error::VaultError;
-use crate::error::StoreError;
+use crate::binding::joined;
 
 /// A key for sealing.
 pub(super) type Key = Zeroizing<[u8; 32]>;
@@ -56,26 +56,11 @@ impl Cell {
     }
 }
 
-/// Parts as one text that no other parts give: each with its length.
-pub(crate) fn joined<'a>(label: &'a str, parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(128);
-    for part in std::iter::once(label.as_bytes()).chain(parts) {
-        out.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        out.extend_from_slice(part);
-    }
-    out
-}
-
 /// Random bytes.
 pub(super) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, VaultError> {
     let mut bytes = Zeroizing::new([0; N]);
     SystemRandom::new().fill(bytes.as_mut_slice()).map_err(|_| VaultError::NoRandomness)?;
     Ok(bytes)
-}
-
-/// Random bytes, for ids.
-pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], StoreError> {
-    random().map(|bytes| *bytes).map_err(|error| StoreError::Unreadable { what: "random number", source: error.into() })
 }
 
 /// Seals.

@@ -25,10 +25,11 @@ pub use error::VaultError;
 pub use master::{KeyFileError, MasterKey, Sealer};
 pub use rotate::Rotated;
 
+use crate::binding::joined;
 use crate::open::Store;
 use crate::sql::Kind;
 use crate::time::micros;
-use cell::{Key, joined};
+use cell::Key;
 
 /// A secret that was opened. Its memory is overwritten when it is dropped; it is never printed.
 pub type Opened = Zeroizing<Vec<u8>>;

@@ -3,7 +3,8 @@
 use serde_json::json;
 use sqlx::Row;
 use switchboard_store::Store;
-use switchboard_store::audit::{Audit, Entry, Fault, Filter, Head, Order, Outcome, SortBy};
+use switchboard_store::audit::{Audit, Fault, Filter, Head, Order, SortBy};
+use switchboard_store::chain::{Entry, Outcome};
 use switchboard_store::vault::{MasterKey, Vault};
 
 use crate::stores::each;

@@ -1,14 +1,21 @@
-//! The rows of the log, each bound to the one before it.
+//! The rows of the audit log, each bound to the one before it ([`audit`] reads and checks them).
+//!
+//! Secrets in what was changed do not get here: their keyed hash does, so that one sees whether they are the same ([`conceal`]).
+//!
+//! [`audit`]: crate::audit
+
+mod conceal;
+mod witness;
 
 use ring::hmac;
+use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::Value;
 use sqlx::{AnyConnection, Row};
 
-use super::conceal;
+use crate::binding::joined;
 use crate::error::StoreError;
 use crate::sql::Kind;
 use crate::time::micros;
-use crate::vault::cell::{joined, random_bytes};
 
 /// Whether it was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +107,7 @@ pub struct Chain {
 
 /// Any number will do, as long as it stays the same and no other lock has it.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7283946503)";
-pub(super) const LAST: &str = "SELECT seq, mac FROM audit_log ORDER BY seq DESC LIMIT 1";
+pub(crate) const LAST: &str = "SELECT seq, mac FROM audit_log ORDER BY seq DESC LIMIT 1";
 const ADD: &str = "INSERT INTO audit_log (seq, id, at, actor, actor_key, action, outcome, kind, object, team, before_value, \
      after_value, source, request_id, mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
 pub(crate) const COLUMNS: &str = "seq, id, at, actor, actor_key, action, outcome, kind, object, team, before_value, after_value, \
@@ -149,7 +156,7 @@ impl Chain {
     }
 
     /// The keyed hash over a row and the one before it.
-    pub(super) fn mac(&self, former: &[u8], record: &Record) -> Vec<u8> {
+    pub(crate) fn mac(&self, former: &[u8], record: &Record) -> Vec<u8> {
         let (seq, at) = (record.seq.to_be_bytes(), record.at.to_be_bytes());
         // That there is no value is not the same as an empty one.
         let optional = |value: &'_ Option<String>| value.as_ref().map_or_else(Vec::new, |text| [b"=", text.as_bytes()].concat());
@@ -186,7 +193,9 @@ impl Record {
 
 /// A random UUID, version 4.
 fn id() -> Result<String, StoreError> {
-    let mut bytes = random_bytes::<16>()?;
+    let mut bytes = [0; 16];
+    let filled = SystemRandom::new().fill(&mut bytes);
+    filled.map_err(|error| StoreError::Unreadable { what: "random number", source: error.to_string().into() })?;
     bytes[6] = (bytes[6] & 0x0f) | 0x40;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
     let text = hex::encode(bytes);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sqlx::AnyConnection;
 
-use super::chain::{Chain, Entry, Outcome};
+use super::{Chain, Entry, Outcome};
 use crate::change::{Action, Author, Change};
 use crate::error::StoreError;
 
