@@ -26,12 +26,14 @@ use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
 use switchboard_engine::{failpoint, figures, release};
 
-use crate::admin::{self, Action, Arrived, Refused};
+use crate::admin::{self, Action, Arrived};
+use crate::answered::Answered;
 use crate::app::{Acceptor, App};
 use crate::auth::{self, Caller, Credential, session};
 use crate::authz::{self, Policy, gate};
 use crate::edge::{Peer, RequestBody};
 use crate::limits::instead;
+use crate::refused::Refused;
 use crate::router::{Match, Page, Route, Row};
 use crate::served::Served;
 use crate::trust::Denial;
@@ -41,8 +43,6 @@ use crate::{consent, explain, health, identity, keep, market, metrics, models, p
 const WAITED: HeaderName = HeaderName::from_static("x-litellm-timeout");
 
 pub(crate) use draft::Draft;
-
-pub(crate) type Answered = Response<AnswerBody>;
 
 /// A request that cannot be answered, and how its client wants to be told.
 pub struct Refusal {
@@ -352,9 +352,9 @@ async fn identified(acceptor: &Acceptor, row: &Row, parts: &http::request::Parts
     if let Err(refused) = authz::enter(row.policy, path, &caller).and_then(|()| gate::for_admins(routes, (row.policy, path), &caller)) {
         // Calls of models are in their own log.
         if let (Some(trust), Route::Admin(_)) = (&acceptor.app.trust, row.route) {
-            let (caller, action, route) = (caller.as_ref(), parts.method.as_str(), row.path);
+            let (who, action, route) = (caller.who(), parts.method.as_str(), row.path);
             let request_id = &crate::id::mint();
-            Box::pin(trust.denied(Denial { caller, action, route, asked: None, from, request_id })).await;
+            Box::pin(trust.denied(Denial { who, action, route, asked: None, from, request_id })).await;
         }
         return Err(match row.route {
             Route::Admin(Action::OpenRouter(_)) => Refused::plain(403, "Only management keys can perform this operation"),

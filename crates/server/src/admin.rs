@@ -19,13 +19,12 @@ mod grouping;
 mod hub;
 pub(crate) mod invitations;
 mod keys;
+mod members;
 pub(crate) mod models;
 mod openrouter;
 mod ownership;
-pub(crate) mod people;
 mod prices;
 mod proof;
-mod refused;
 pub mod routes;
 pub(crate) mod rows;
 mod scim;
@@ -48,11 +47,11 @@ use switchboard_store::{Desk, Store};
 
 pub use form::Form;
 pub(crate) use openrouter::codes;
-pub use refused::Refused;
 pub use routes::Action;
 
 use crate::app::{Acceptor, App};
 use crate::auth::Caller;
+use crate::refused::Refused;
 use crate::trust::Denial;
 
 /// What every management request has.
@@ -219,7 +218,7 @@ fn answered(action: Action, value: &Value) -> Response<AnswerBody> {
         *response.status_mut() = status;
         return response;
     }
-    let mut response = crate::models::document(value);
+    let mut response = crate::answered::document(value);
     *response.status_mut() = status;
     response
 }
@@ -259,8 +258,8 @@ async fn answer(acceptor: &Arc<Acceptor>, caller: Arc<Caller>, action: Action, p
         let row = routes::rows().find(|row| row.path == pattern && parts.method == row.method);
         let asked = request.body.as_ref().zip(row).map(|(body, row)| form::known(row.form, body));
         let asked = asked.as_ref();
-        let (caller, action) = (request.caller.as_ref(), parts.method.as_str());
-        trust.denied(Denial { caller, action, route: pattern, asked, from, request_id: &request.id }).await;
+        let (who, action) = (request.caller.who(), parts.method.as_str());
+        trust.denied(Denial { who, action, route: pattern, asked, from, request_id: &request.id }).await;
     }
     answer
 }

@@ -1,7 +1,6 @@
 //! What every handler may use.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use switchboard_engine::admit::Book;
@@ -10,13 +9,13 @@ use switchboard_engine::gateway::{Gateway, Worker};
 use switchboard_engine::health::Registry;
 use switchboard_store::Store;
 
-use crate::admin::Refused;
 use crate::auth::{Foundation, Keys};
 use crate::config::Config;
 use crate::health::Checks;
 use crate::live::Live;
 use crate::money::books::Books;
 use crate::peers::Others;
+use crate::refused::Refused;
 use crate::router::Router;
 use crate::trust::Trust;
 
@@ -91,11 +90,6 @@ pub struct Acceptor {
     pub worker: Worker,
     /// The routes.
     pub router: Router,
-}
-
-/// Unix seconds now.
-pub fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl std::fmt::Debug for App {

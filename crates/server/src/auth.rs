@@ -15,6 +15,7 @@ pub mod mint;
 pub mod owned;
 pub mod password;
 pub mod resolve;
+pub(crate) mod returned;
 pub mod rules;
 pub mod session;
 pub mod terms;
@@ -37,9 +38,9 @@ pub(crate) use address::{asker, has as is_in};
 pub use caller::{Caller, Credential};
 pub use directory::Directory;
 
-use crate::admin::Refused;
 use crate::config::Config;
 use crate::config::resolved::JwtAuth;
+use crate::refused::Refused;
 use guess::Guesses;
 use mint::Pepper;
 use owned::Owned;
@@ -110,7 +111,7 @@ pub struct Foundation {
     /// Where keys of issuers are, and those that were found.
     pub places: Arc<Places>,
     /// Sign-ins that have come back from their identity provider.
-    pub returned: Arc<crate::sso::Returned>,
+    pub returned: Arc<returned::Returned>,
 }
 
 /// Headers that may hold a key besides `authorization`, in order of preference.

@@ -18,8 +18,8 @@ pub mod store;
 
 use switchboard_store::object::Role;
 
-use crate::admin::Refused;
 use crate::auth::{Caller, Credential};
+use crate::refused::Refused;
 
 /// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

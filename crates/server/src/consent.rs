@@ -11,11 +11,12 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use switchboard_engine::answer::AnswerBody;
 
-use crate::admin::{Form, Refused, Request, codes};
+use crate::admin::{Form, Request, codes};
 use crate::app::App;
 use crate::authz::{self, Policy};
 use crate::page;
 use crate::query;
+use crate::refused::Refused;
 
 /// What the page hands on from the application.
 const HANDED_ON: [&str; 6] = ["callback_url", "code_challenge", "code_challenge_method", "key_label", "limit", "usage_limit_type"];

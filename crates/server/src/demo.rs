@@ -14,7 +14,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use serde_json::{Value, json};
 
-use crate::app::unix_seconds;
+use crate::clock::unix_seconds;
 use crate::edge::{Edge, LastWords, RequestBody, Running, Settings, StartError};
 
 /// The pause between two words of a stream.

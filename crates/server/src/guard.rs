@@ -16,7 +16,7 @@ use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::outline::Outline;
 use switchboard_store::object::Guardrail;
 
-use crate::admin::Refused;
+use crate::refused::Refused;
 
 /// The kinds of content that OpenRouter's built-in filters name, as they are recognised here.
 const KINDS: [(&str, &str); 5] =

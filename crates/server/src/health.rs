@@ -14,10 +14,10 @@ use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::wire::problem::{Kind, Problem};
 
+use crate::answered::document;
 use crate::app::Acceptor;
 use crate::auth::{Caller, Credential};
 use crate::config::Config;
-use crate::models::document;
 use crate::together;
 
 pub use checks::Checks;

@@ -19,6 +19,12 @@ pub(crate) fn of_call() -> String {
     text(bytes)
 }
 
+/// A new id of an object, in the form LiteLLM's have.
+pub(crate) fn of_object() -> String {
+    let hex = mint();
+    format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
+}
+
 fn text(bytes: [u8; 16]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0; 32];

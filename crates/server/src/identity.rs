@@ -8,12 +8,12 @@ use switchboard_engine::call::Call;
 use switchboard_engine::principal::Principal;
 use switchboard_engine::route::overrides::named_fallbacks;
 
-use crate::admin::Refused;
+use crate::access::{self, Layer, Whose};
 use crate::app::App;
 use crate::auth::guests::{Guest, Known};
-use crate::authz::model::{self, Layer, Whose};
 use crate::config::Config;
 use crate::limits;
+use crate::refused::Refused;
 
 /// Headers that name a customer, whatever the configuration says.
 const CUSTOMER: [HeaderName; 2] = [HeaderName::from_static("x-litellm-customer-id"), HeaderName::from_static("x-litellm-end-user-id")];
@@ -141,7 +141,7 @@ fn held_to(layer: &Layer, call: &Call, app: &App) -> Result<(), Refused> {
     for name in std::iter::once(call.model.as_str()).chain(others) {
         let group = app.gateway.fleet().find(name).map(|(group, _)| group);
         if !layer.has(name) && !group.is_some_and(|group| layer.has(&group)) {
-            return Err(model::denied(layer.whose, name));
+            return Err(access::denied(layer.whose, name));
         }
     }
     Ok(())
@@ -154,7 +154,7 @@ fn layer(known: &Known, app: &App) -> Option<Layer> {
     }
     let keys = app.keys.load();
     let members = |name: &str| keys.groups().get(name).cloned().unwrap_or_default();
-    Layer::of(Whose::Customer, &model::expanded(&known.models, members))
+    Layer::of(Whose::Customer, &access::expanded(&known.models, members))
 }
 
 /// The same of the customer that a request's headers name, for what lists models.
@@ -193,7 +193,7 @@ fn tagged_at(call: &Call) -> Option<&'static str> {
     let is_in = |name: &str| call.fields(name).is_some_and(|fields| fields.get("tags").is_some_and(|tags| !tags.is_null()));
     let named = [("metadata", "metadata.tags"), ("litellm_metadata", "litellm_metadata.tags")];
     let named = named.into_iter().find_map(|(name, place)| is_in(name).then_some(place));
-    let listed = || call.value("tags").filter(|list| !crate::auth::resolve::texts(Some(list)).is_empty()).map(|_| "tags");
+    let listed = || call.value("tags").filter(|list| !crate::access::texts(Some(list)).is_empty()).map(|_| "tags");
     named.or_else(listed).or_else(|| text(&call.headers, TAGS).map(|_| TAGS_HEADER))
 }
 
@@ -203,7 +203,7 @@ fn tags(call: &Call) -> Vec<String> {
     let mut tags: Vec<String> = header.split(',').map(|tag| tag.trim().to_owned()).collect();
     let nested = ["metadata", "litellm_metadata"].into_iter().filter_map(|name| call.fields(name)?.get("tags").cloned());
     for list in call.value("tags").into_iter().chain(nested) {
-        tags.extend(crate::auth::resolve::texts(Some(&list)));
+        tags.extend(crate::access::texts(Some(&list)));
     }
     let mut seen = Vec::new();
     for tag in tags {

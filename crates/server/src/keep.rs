@@ -17,7 +17,7 @@ use switchboard_engine::wire::relay::{Output, Relay};
 use switchboard_store::vault::Cell;
 use zeroize::Zeroizing;
 
-use crate::accept::Answered;
+use crate::answered::Answered;
 use crate::app::App;
 use crate::auth::Caller;
 

@@ -4,13 +4,16 @@
 //! environment. Start reading at [`router`] (every door on one screen), then [`accept`] and [`serve`].
 
 pub mod accept;
+pub mod access;
 pub mod admin;
 pub mod alerts;
+mod answered;
 pub mod app;
 pub mod auth;
 pub mod authz;
 mod ceiling;
 mod chore;
+mod clock;
 pub mod command;
 pub mod config;
 mod consent;
@@ -28,6 +31,7 @@ mod id;
 mod identity;
 pub mod import;
 mod keep;
+pub mod limit_rules;
 pub mod limits;
 pub mod live;
 pub mod log;
@@ -41,8 +45,10 @@ mod page;
 mod passing;
 mod path;
 pub mod peers;
+mod people;
 pub mod preset;
 mod query;
+pub mod refused;
 pub mod reload;
 pub mod router;
 pub mod serve;

@@ -3,7 +3,6 @@
 pub(crate) mod instead;
 pub(crate) mod of_keys;
 pub(crate) mod places;
-pub mod rules;
 pub(crate) mod tags;
 pub(crate) mod waiting;
 
@@ -19,8 +18,8 @@ use switchboard_store::redis::BadAddress;
 use crate::chore::Chore;
 use crate::config::{Config, Secret};
 use crate::digest::sha256;
+use crate::limit_rules::Rules;
 use of_keys::OfKeys;
-use rules::Rules;
 
 /// What gateways of other installations at the same Redis do not share begins with this much of a digest.
 const SPACE: usize = 8;

@@ -16,7 +16,6 @@ use switchboard_store::{Desk, Store, StoreError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use crate::admin::Refused;
 use crate::admin::models::brought::is_brought;
 use crate::app::App;
 use crate::auth::Keys;
@@ -25,6 +24,7 @@ use crate::config::{Config, Laid};
 use crate::fleet::overlay::{self, OverlayError};
 use crate::fleet::resilience;
 use crate::fleet::{self, Unusable};
+use crate::refused::Refused;
 use crate::reload::needs_restart;
 use crate::serve::Applied;
 use crate::trust::Trust;

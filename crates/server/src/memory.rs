@@ -35,8 +35,6 @@ pub enum MemoryError {
 const FILE: &str = "switchboard.db";
 /// The file with the pepper.
 pub(crate) const PEPPER: &str = "pepper";
-/// The folder with the journal.
-pub(crate) const JOURNAL: &str = "journal";
 
 /// The data directory of `switchboard serve`, where nothing names another.
 pub(crate) fn usual_place(environment: &Environment) -> PathBuf {

@@ -16,9 +16,10 @@ use switchboard_engine::guidance::Fallback;
 use switchboard_engine::route::{Fallbacks, Wildcard};
 use switchboard_engine::wire::problem::{self, Problem};
 
+use crate::access::Layer;
+use crate::answered::document;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::authz::model::Layer;
 
 /// When models were "created": OpenAI's clients want a number, and LiteLLM gives this one.
 pub(crate) const CREATED: u64 = 1_677_610_602;
@@ -279,18 +280,4 @@ fn google(listed: &Listed) -> Value {
         }
     }
     value
-}
-
-/// A JSON document as an answer. It may depend on who asks and when, so nobody keeps it.
-pub(crate) fn document(value: &Value) -> Response<AnswerBody> {
-    written(Bytes::from(value.to_string()))
-}
-
-/// The same of one that is written already.
-pub(crate) fn written(json: Bytes) -> Response<AnswerBody> {
-    let mut response = Response::new(AnswerBody::Whole(Some(json)));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

@@ -14,10 +14,11 @@ use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::release;
 use switchboard_engine::wire::problem::Problem;
 
+use crate::answered::{document, written};
 use crate::app::{Acceptor, App};
 use crate::fleet::DEMO;
 use crate::health;
-use crate::models::{self, document, written};
+use crate::models;
 use crate::router::{Page, rows};
 
 const STYLE: &str = include_str!("page/style.css");

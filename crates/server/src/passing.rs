@@ -27,14 +27,16 @@ use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
 
-use crate::accept::{Answered, Refusal, body_refusal, shown};
-use crate::admin::Refused;
-use crate::app::{Acceptor, App, unix_seconds};
+use crate::accept::{Refusal, body_refusal, shown};
+use crate::answered::Answered;
+use crate::app::{Acceptor, App};
 use crate::auth::{Caller, Credential, session};
 use crate::authz::{self, Policy, gate};
+use crate::clock::unix_seconds;
 use crate::config::resolved::PassThrough;
 use crate::edge::RequestBody;
 use crate::identity;
+use crate::refused::Refused;
 
 /// What is passed on is no model's, and its errors are told as OpenAI's clients expect.
 const DOOR: Door =

@@ -16,10 +16,10 @@ use switchboard_engine::wire::control::is_steering;
 use switchboard_engine::wire::outline::Edits;
 use switchboard_engine::wire::problem::Problem;
 
-use crate::admin::Refused;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::auth::rules::DEFAULT_WORKSPACE;
+use crate::refused::Refused;
 
 pub(crate) use known::Presets;
 pub use settings::{Preset, Settings};

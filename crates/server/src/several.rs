@@ -13,7 +13,8 @@ use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
 
-use crate::accept::{Answered, Refusal, one, refuse};
+use crate::accept::{Refusal, one, refuse};
+use crate::answered::Answered;
 use crate::app::{Acceptor, App};
 use crate::auth::Caller;
 use crate::together;

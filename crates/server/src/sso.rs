@@ -28,13 +28,12 @@ use switchboard_engine::answer::AnswerBody;
 use switchboard_store::desk::Author;
 use switchboard_store::object::Session;
 
-pub use parcel::Returned;
-
-use crate::admin::Refused;
+use crate::answered::Answered;
 use crate::app::App;
 use crate::auth::session::{self, COOKIE_NAME, SignedIn};
 use crate::auth::{Caller, digest};
 use crate::authz::Policy;
+use crate::refused::Refused;
 use crate::router::{Route, Row};
 
 /// A step of signing in.
@@ -89,8 +88,6 @@ pub const ROWS: &[Row] = &[
 /// No form or document of sign-ins is longer.
 pub const LONGEST_BODY: u64 = 16 << 10;
 
-type Answered = Response<AnswerBody>;
-
 /// A request on the way in.
 pub(crate) struct Visit {
     pub(crate) app: Arc<App>,
@@ -122,7 +119,7 @@ pub(crate) async fn serve(visit: &Visit, step: Step) -> Answered {
 /// Who asks, for a page of ours.
 pub(crate) fn told(caller: &Caller, parts: &request::Parts) -> Answered {
     let secret = session::cookie(&parts.headers).filter(|_| caller.credential == crate::auth::Credential::Session);
-    crate::models::document(&json!({
+    crate::answered::document(&json!({
         "user_id": caller.user,
         "user_email": caller.principal.user_email,
         "user_role": caller.role.map(switchboard_store::object::Role::as_str),
@@ -146,7 +143,7 @@ fn ways(visit: &Visit) -> Result<Answered, Refused> {
     }
     let provider = config.general.sign_in.provider.as_ref().map(|provider| provider.id.as_str());
     let status = if provider.is_some() { "healthy" } else { "unconfigured" };
-    Ok(crate::models::document(&json!({
+    Ok(crate::answered::document(&json!({
         "status": status, "sso_configured": provider.is_some(), "provider": provider,
         "password": config.general.master_key.is_some(), "message": "Ways to sign in",
     })))
@@ -167,7 +164,7 @@ async fn end(visit: &Visit) -> Result<Answered, Refused> {
         return Err(Refused::told(403, "Only UI session tokens can be revoked through this endpoint."));
     }
     let message = if ended(visit).await? { "Session revoked." } else { "Session already revoked." };
-    let mut response = crate::models::document(&json!({"message": message}));
+    let mut response = crate::answered::document(&json!({"message": message}));
     cookie(&mut response, COOKIE_NAME, "", (0, "Strict"), visit);
     Ok(response)
 }
@@ -177,7 +174,7 @@ async fn logout(visit: &Visit) -> Result<Answered, Refused> {
     ended(visit).await?;
     let config = visit.app.config();
     let to = config.general.sign_in.logout_url.clone().unwrap_or_else(|| format!("{}/", config.general.root_path));
-    let mut response = crate::models::document(&json!({"status": "success", "redirect_url": to}));
+    let mut response = crate::answered::document(&json!({"status": "success", "redirect_url": to}));
     cookie(&mut response, COOKIE_NAME, "", (0, "Strict"), visit);
     Ok(response)
 }
@@ -187,7 +184,7 @@ async fn welcome(visit: &Visit, who: SignedIn, to: String, redirect: bool) -> Re
     let (secret, who) = opened(visit, who).await?;
     let mut response = match redirect {
         true => redirected(&to)?,
-        false => crate::models::document(&json!({
+        false => crate::answered::document(&json!({
             "redirect_url": format!("{}{to}", crate::page::base(&visit.app, &visit.parts)),
             "user_id": who.user_id, "user_role": who.role.as_str(), "csrf_token": session::csrf(&secret),
         })),

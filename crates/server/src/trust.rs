@@ -17,9 +17,8 @@ use switchboard_store::vault::{KeyFileError, MasterKey, Vault, VaultError};
 use switchboard_store::{Store, StoreError};
 use tokio::sync::OnceCell;
 
-use crate::admin::Refused;
-use crate::auth::Caller;
 use crate::config::{Config, Environment};
+use crate::refused::Refused;
 
 /// How often the end of the audit log is told, where it grew.
 const TELL: Duration = Duration::from_secs(60);
@@ -124,25 +123,25 @@ impl Trust {
 
     /// Writes down that somebody was refused. That it cannot be written changes nothing for them.
     pub async fn denied(&self, denial: Denial<'_>) {
-        if !self.is_new(denial.caller.actor(), denial.route) {
+        if !self.is_new(denial.who.actor, denial.route) {
             return;
         }
         let Ok(audit) = self.audit().await else { return };
         let entry = Entry {
-            actor: denial.caller.actor().to_owned(),
-            actor_key: denial.caller.principal.key_hash.clone().unwrap_or_default(),
+            actor: denial.who.actor.to_owned(),
+            actor_key: denial.who.key.to_owned(),
             action: denial.action.to_owned(),
             outcome: Outcome::Denied,
             kind: "route".to_owned(),
             object: denial.route.to_owned(),
-            team: denial.caller.team.clone().unwrap_or_default(),
+            team: denial.who.team.to_owned(),
             before: None,
             after: denial.asked.cloned(),
             source: source(denial.from),
             request_id: denial.request_id.to_owned(),
         };
         if let Err(error) = audit.append(entry).await {
-            tracing::error!(%error, actor = denial.caller.actor(), action = denial.action, route = denial.route, "a refusal could not be written to the audit log");
+            tracing::error!(%error, actor = denial.who.actor, action = denial.action, route = denial.route, "a refusal could not be written to the audit log");
         }
     }
 
@@ -162,11 +161,22 @@ impl Trust {
     }
 }
 
+/// Who was refused, as the log names them.
+#[derive(Clone, Copy, Debug)]
+pub struct Who<'a> {
+    /// A user's id, or what stands for one.
+    pub actor: &'a str,
+    /// The SHA-256 of the key, in hex; empty for none.
+    pub key: &'a str,
+    /// The team; empty for none.
+    pub team: &'a str,
+}
+
 /// A refusal, for the log.
 #[derive(Clone, Copy, Debug)]
 pub struct Denial<'a> {
     /// Whom.
-    pub caller: &'a Caller,
+    pub who: Who<'a>,
     /// The method.
     pub action: &'a str,
     /// The route.
@@ -252,15 +262,13 @@ pub(crate) fn own_place(config: &Config) -> Option<PathBuf> {
 }
 
 /// The same for commands, which need nothing else of the gateway.
-pub(crate) fn of_command(config: &Config) -> Result<(Store, Vault, Audit), Box<dyn std::error::Error + Send + Sync>> {
-    let store =
-        crate::memory::reach(config)?.ok_or("there is no database: set `general_settings.database_url` or `switchboard.data_dir`")?;
+pub(crate) fn of_command(config: &Config, store: &Store) -> Result<(Vault, Audit), Box<dyn std::error::Error + Send + Sync>> {
     store.migrate()?;
     let keys = Keys::of(config)?.ok_or_else(|| format!("there is no master key for secrets: set {KEY}"))?;
-    let vault = Vault::open(&store, keys.master, keys.former)?;
+    let vault = Vault::open(store, keys.master, keys.former)?;
     let (opened, again) = (vault.clone(), store.clone());
     let audit = store.thread().block(async move { Ok::<_, StoreError>(Audit::open(&again, &opened).await) })??;
-    Ok((store, vault, audit))
+    Ok((vault, audit))
 }
 
 impl std::fmt::Debug for Trust {

@@ -14,7 +14,8 @@ use switchboard_engine::wire::outline::{Edits, Outline};
 use switchboard_engine::wire::problem::Problem;
 
 use super::{either, lacking};
-use crate::app::{App, unix_seconds};
+use crate::app::App;
+use crate::clock::unix_seconds;
 use crate::{default_model, preset};
 
 /// A request on its way to being a call.

@@ -10,8 +10,8 @@ use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
 
 use super::{Refusal, shown};
-use crate::admin::Refused;
 use crate::app::App;
+use crate::refused::Refused;
 
 /// The refusal of a request that lacks something; `None` where it has everything.
 pub(super) fn refusal(call: &Call, app: &App) -> Option<Refusal> {

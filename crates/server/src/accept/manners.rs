@@ -14,10 +14,10 @@ use switchboard_engine::sign::Secret;
 use switchboard_engine::wire::Dialect;
 use switchboard_engine::wire::outline::Edits;
 
-use super::Answered;
-use crate::admin::Refused;
+use crate::answered::Answered;
 use crate::config::Config;
 use crate::config::resolved::{Manners, Sessions};
+use crate::refused::Refused;
 
 /// Where sessions are written down from.
 const SESSION: HeaderName = HeaderName::from_static("x-litellm-session-id");

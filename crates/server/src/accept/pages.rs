@@ -10,8 +10,8 @@ use http::header::{
 use http::{Method, Request, StatusCode};
 use switchboard_engine::answer::AnswerBody;
 
-use super::Answered;
 use crate::admin::Action;
+use crate::answered::Answered;
 use crate::app::Acceptor;
 use crate::edge::RequestBody;
 use crate::router::{Match, Route};

@@ -5,7 +5,8 @@ use switchboard_store::Time;
 use switchboard_store::audit::{Filter, Order, SortBy};
 use switchboard_store::chain::Record;
 
-use super::{Answer, Refused, Request};
+use super::{Answer, Request};
+use crate::refused::Refused;
 
 /// Kinds of objects and the tables they have in LiteLLM, by which its clients know them.
 const TABLES: [(&str, &str); 12] = [

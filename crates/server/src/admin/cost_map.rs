@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::catalog::{Catalog, ModelCard, derive};
 
-use crate::models::{info, written};
+use crate::answered::written;
+use crate::models::info;
 
 /// The document as it was last made, and of which catalog.
 static MADE: Mutex<Option<(Weak<Catalog>, Bytes)>> = Mutex::new(None);

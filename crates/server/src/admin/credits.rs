@@ -7,9 +7,10 @@ use switchboard_store::{Desk, Money, Time};
 
 use super::form::{self, Form};
 use super::routes::{Action, get, post};
-use super::{Answer, Refused, Request, duration, keys};
+use super::{Answer, Request, duration, keys};
 use crate::authz::Policy::{Admin, Viewer};
 use crate::money::credits;
+use crate::refused::Refused;
 use crate::router::Row;
 
 /// What a route does.

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::form::Form;
-use super::refused::Refused;
 use crate::config::Config;
 use crate::duration;
+use crate::refused::Refused;
 
 /// A JSON object.
 type Json = Map<String, Value>;

@@ -2,8 +2,8 @@
 
 use switchboard_store::Time;
 
-use super::refused::Refused;
 use crate::duration::seconds;
+use crate::refused::Refused;
 
 /// When a time from now on is over: `30s`, `5m`, `2h`, `7d`, `2w`, `1mo`.
 pub(super) fn after(now: Time, text: &str) -> Result<Time, Refused> {

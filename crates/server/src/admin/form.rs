@@ -10,7 +10,7 @@ mod types;
 use serde_json::{Map, Value, json};
 use switchboard_store::{Money, Time};
 
-use super::refused::Refused;
+use crate::refused::Refused;
 
 pub use types::document;
 pub(crate) use types::{field_schema as field, has, typed};

@@ -6,9 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::models::settings::{self, Section};
 use super::routes::{Action, get, post};
-use super::{Answer, Refused, Request};
+use super::{Answer, Request};
 use crate::authz::Policy::{Admin, Public};
 use crate::models::info;
+use crate::refused::Refused;
 use crate::router::Row;
 
 /// What a route does.

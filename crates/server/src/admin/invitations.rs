@@ -9,11 +9,12 @@ use switchboard_store::object::{Invitation, Password, Role, User};
 use switchboard_store::{Desk, Time};
 
 use super::routes::{Action, get, post};
-use super::{Answer, Refused, Request};
+use super::{Answer, Request};
 use crate::auth::Caller;
 use crate::auth::digest;
 use crate::authz::Policy::{Admin, Managed};
 use crate::authz::object;
+use crate::refused::Refused;
 use crate::router::Row;
 
 /// How long a link is good.

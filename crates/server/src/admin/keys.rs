@@ -14,14 +14,14 @@ pub(super) use generate::{answer, generate, new_key, service_account};
 pub(super) use list::{aliases, list};
 pub(super) use may::given;
 
-pub(super) use retire::{delete, regenerate, remove};
+pub(super) use retire::{delete, regenerate};
 
 use switchboard_store::object::{Key, Team};
 use switchboard_store::{Desk, StoreError};
 
-use super::refused::Refused;
 use crate::auth::{Caller, digest};
 use crate::authz::object::{self, MEMBER_ROUTES, Standing};
+use crate::refused::Refused;
 
 /// The refusal of somebody whose team does not let its members use that route.
 pub(super) fn not_permitted(team: &Team, route: &str) -> Refused {

@@ -20,9 +20,10 @@ use switchboard_store::object::Model;
 use switchboard_store::vault::Vault;
 
 use super::routes::{Action, get, post};
-use super::{Answer, Refused, Request};
+use super::{Answer, Request};
 use crate::authz::Policy::{Admin, Info, Viewer};
 use crate::live::seal;
+use crate::refused::Refused;
 use crate::router::Row;
 
 /// What a route does.

@@ -8,7 +8,8 @@ use switchboard_store::Time;
 use switchboard_store::object::Owned;
 
 use super::form::Form;
-use super::{Answer, Refused, Request};
+use super::{Answer, Request};
+use crate::refused::Refused;
 
 /// What a request names: owner, kind and name.
 fn named(form: &Form) -> Result<(String, String, String), Refused> {

@@ -10,9 +10,10 @@ use switchboard_store::object::DatedPrice;
 use switchboard_store::{Money, Time};
 
 use super::routes::{Action, get, post};
-use super::{Answer, Refused, Request};
+use super::{Answer, Request};
 use crate::authz::Policy::{Admin, Viewer};
 use crate::money::{prices, reprice};
+use crate::refused::Refused;
 use crate::router::Row;
 
 /// What a route does.

@@ -7,9 +7,10 @@ use switchboard_store::{Desk, Time};
 
 use super::form::Form;
 use super::routes::{Action, get, post};
-use super::{Answer, Refused, Request, people};
+use super::{Answer, Request};
 use crate::auth::{digest, session};
 use crate::authz::Policy;
+use crate::refused::Refused;
 use crate::router::Row;
 
 /// What is done.
@@ -112,7 +113,7 @@ async fn new(request: &Request) -> Answer {
     let (now, actor) = (Some(Time::now()), Some(request.actor()));
     let text = |name: &str| form.owned(name).unwrap_or_default();
     let mapping = JwtKeyMapping {
-        id: people::new_id(),
+        id: crate::id::of_object(),
         jwt_issuer: text("jwt_issuer"),
         jwt_claim_name: text("jwt_claim_name"),
         jwt_claim_value: text("jwt_claim_value"),

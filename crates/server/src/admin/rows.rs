@@ -9,8 +9,8 @@ use switchboard_store::{Money, Time};
 
 use super::callback_vars;
 use super::form::Form;
-use super::refused::Refused;
 use crate::app::App;
+use crate::refused::Refused;
 
 /// The fields of some answers, each with what it is when nothing is known.
 const SHAPES: &str = include_str!("shapes.json");

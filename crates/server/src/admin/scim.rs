@@ -19,8 +19,9 @@ use switchboard_store::object::Object;
 use switchboard_store::{Desk, StoreError, Time};
 
 use super::routes::Action;
-use super::{Answer, Refused, Request};
+use super::{Answer, Request};
 use crate::authz::Policy;
+use crate::refused::Refused;
 use crate::router::{Route, Row};
 
 /// The schema under whose name stands what an enterprise knows of a user.

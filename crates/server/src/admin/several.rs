@@ -9,10 +9,11 @@ use switchboard_store::object::Team;
 
 use super::form::{self, Form};
 use super::routes::{Action, post};
-use super::{Answer, Refused, Request, teams, users};
+use super::{Answer, Request, teams, users};
 use crate::auth::Caller;
 use crate::authz::Policy::Managed;
 use crate::authz::object::{self, Standing};
+use crate::refused::Refused;
 use crate::router::Row;
 
 /// The most that are done at once.

@@ -22,8 +22,9 @@ use switchboard_store::{Money, Time};
 
 use super::openrouter::content;
 use super::routes::{Action, get, post};
-use super::{Answer, Refused, Request};
+use super::{Answer, Request};
 use crate::authz::Policy::{self, Info, Viewer};
+use crate::refused::Refused;
 use crate::router::Row;
 
 /// What a route does.

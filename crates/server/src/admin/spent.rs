@@ -13,7 +13,8 @@ use switchboard_store::ledger::{self, Correction};
 use switchboard_store::object::{Budget, Key, Period, Renewed, Team, TeamMember, User};
 
 use super::form::Form;
-use super::{Answer, Refused, Request, keys, rows, teams};
+use super::{Answer, Request, keys, rows, teams};
+use crate::refused::Refused;
 
 /// How long it is waited until the database has what was spent here.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -22,9 +22,9 @@ use serde_json::json;
 use switchboard_store::Desk;
 use switchboard_store::object::{Team, TeamMember};
 
-use super::refused::Refused;
 use crate::auth::Caller;
 use crate::authz::object::{self, Standing};
+use crate::refused::Refused;
 
 /// A team that is not there.
 fn missing(id: &str) -> Refused {

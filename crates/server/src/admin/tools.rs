@@ -8,9 +8,10 @@ use switchboard_engine::catalog::ModelCard;
 use switchboard_store::object::{Team, User};
 
 use super::routes::{Action, get, post};
-use super::{Answer, Refused, Request, cost_map, rows};
+use super::{Answer, Request, cost_map, rows};
 use crate::authz::Policy::{Admin, Info, Viewer};
 use crate::models::info;
+use crate::refused::Refused;
 use crate::router::Row;
 
 /// What a route does.

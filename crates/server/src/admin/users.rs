@@ -12,7 +12,7 @@ pub(super) use new::{make, new};
 
 use serde_json::Value;
 
-use super::refused::Refused;
+use crate::refused::Refused;
 
 /// The user whose spend is that of the whole gateway, as LiteLLM has it.
 pub(super) const PROXY: &str = "litellm-proxy-budget";

@@ -141,7 +141,7 @@ fn may_pass(error: &EgressError) -> bool {
 
 /// When it was sent, and the proof of it: HMAC-SHA-256 of time, dot and body.
 fn headers(body: &str, name: &str, secret: Option<&str>) -> HeaderMap {
-    let at = crate::app::unix_seconds();
+    let at = crate::clock::unix_seconds();
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(TIMESTAMP, HeaderValue::from(at));

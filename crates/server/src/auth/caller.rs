@@ -9,9 +9,10 @@ use switchboard_store::Time;
 use switchboard_store::object::{Json, Role};
 
 use super::owned::Owned;
-use crate::admin::Refused;
-use crate::authz::model::{Layer, Whose};
-use crate::authz::store::Stores;
+use crate::access::Stores;
+use crate::access::{Layer, Whose};
+use crate::refused::Refused;
+use crate::trust::Who;
 
 /// What kind of credential was shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,6 +213,12 @@ impl Caller {
     /// The name under which its changes are kept.
     pub fn actor(&self) -> &str {
         self.user.as_deref().or(self.principal.key_hash.as_deref()).unwrap_or(&self.principal.key)
+    }
+
+    /// The same for the log of what administrators do.
+    pub fn who(&self) -> Who<'_> {
+        let key = self.principal.key_hash.as_deref().unwrap_or_default();
+        Who { actor: self.actor(), key, team: self.team.as_deref().unwrap_or_default() }
     }
 
     /// Refuses whoever may not ask now, from there.

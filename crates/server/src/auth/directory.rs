@@ -21,8 +21,8 @@ use tokio::sync::OnceCell;
 use super::caller::{Caller, Credential};
 use super::guests::Guests;
 use super::{Digest, digest_of_hex};
-use crate::admin::Refused;
 use crate::preset::Presets;
+use crate::refused::Refused;
 
 const SHARDS: usize = 64;
 /// The most keys of one shard that are kept, and the most that are known not to be.

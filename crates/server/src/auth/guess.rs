@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::Digest;
-use crate::admin::Refused;
+use crate::refused::Refused;
 
 /// So many failures within that time are nobody's mistake any more.
 const FAILURES: usize = 20;

@@ -9,7 +9,7 @@ use switchboard_store::object::{Password, Session};
 use switchboard_store::{Desk, StoreError, Time};
 use tokio::sync::Semaphore;
 
-use crate::admin::Refused;
+use crate::refused::Refused;
 
 const MEMORY: u32 = 19 * 1024;
 const PASSES: u32 = 2;

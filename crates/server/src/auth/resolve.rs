@@ -14,8 +14,7 @@ use switchboard_store::{Desk, StoreError, Time};
 
 use super::caller::{Barred, Caller, Credential};
 use super::terms::Allowance;
-use crate::authz::model::{self, Layer, Whose};
-use crate::authz::store::Stores;
+use crate::access::{self, Layer, Stores, Whose, texts};
 
 /// Groups of models by name, as the configuration writes them.
 pub type Groups = BTreeMap<String, Vec<String>>;
@@ -267,11 +266,11 @@ fn overriding(key: &Key, said: &Map<String, Value>) -> Option<Arc<RouterOverride
 /// The lists of models that count for a key.
 fn layers(key: &Key, around: &Surroundings, groups: &Groups) -> Vec<Layer> {
     let members = |name: &str| groups.get(name).cloned().unwrap_or_default();
-    let list = |whose: Whose, models: &[String]| Layer::of(whose, &model::expanded(models, members));
+    let list = |whose: Whose, models: &[String]| Layer::of(whose, &access::expanded(models, members));
     let team = around.team.as_ref().map(|team| team.models.clone()).unwrap_or_default();
     let mut own = key.models.clone();
     // What the team has is for the team's own list to say.
-    let inherits = |models: &[String]| models.iter().any(|name| name == model::TEAM);
+    let inherits = |models: &[String]| models.iter().any(|name| name == access::TEAM);
     if inherits(&own) {
         own = Vec::new();
     }
@@ -321,12 +320,6 @@ fn named_groups(key: &Key, around: &Surroundings, groups: &Groups) -> Vec<String
     let of_team = around.team.as_ref().map(|team| &team.models).filter(|_| key.models.is_empty());
     let listed = of_team.unwrap_or(&key.models).iter();
     listed.filter(|name| groups.contains_key(*name)).cloned().collect()
-}
-
-/// The texts of a list in metadata.
-pub fn texts(value: Option<&Value>) -> Vec<String> {
-    let list = value.and_then(Value::as_array).into_iter().flatten();
-    list.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// What a team's or a key's metadata says under that name.

@@ -17,7 +17,7 @@ use switchboard_store::vault::Cell;
 use switchboard_store::{Desk, StoreError};
 
 use super::caller::Caller;
-use crate::admin::Refused;
+use crate::refused::Refused;
 use crate::trust::Trust;
 
 /// The id of the workspace that keys without a team are in.

@@ -21,8 +21,8 @@ use switchboard_store::{Desk, StoreError, Time};
 use super::caller::{Caller, Credential};
 use super::digest;
 use super::token::principal;
-use crate::admin::Refused;
 use crate::config::Config;
+use crate::refused::Refused;
 
 /// What a refusal calls a session.
 const SESSION: &str = "litellm-dashboard";

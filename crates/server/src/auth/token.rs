@@ -21,6 +21,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_he
 use serde_json::{Map, Value};
 use switchboard_engine::upstream::Transport;
 
+use crate::clock::unix_seconds;
 use crate::config::resolved::{Issuer, JwtAuth};
 use issuer::{Away, Belief, Place, Places};
 
@@ -209,11 +210,6 @@ fn told(error: &jsonwebtoken::errors::Error) -> &'static str {
         ErrorKind::MissingRequiredClaim(_) => "a claim is missing",
         _ => "its signature is not the issuer's",
     }
-}
-
-/// Seconds since 1970.
-pub(crate) fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

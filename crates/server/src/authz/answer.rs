@@ -9,9 +9,9 @@ use switchboard_engine::call::{Call, Content};
 use switchboard_store::ledger::report;
 
 use super::model;
-use crate::admin::Refused;
 use crate::app::App;
 use crate::auth::Caller;
+use crate::refused::Refused;
 
 /// Refuses a call that goes on from an answer of somebody else's, or concerns one by its path.
 pub async fn own(call: &Call, in_path: Option<String>, caller: &Caller, app: &App) -> Result<(), Refused> {

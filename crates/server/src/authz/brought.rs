@@ -12,10 +12,10 @@ use switchboard_engine::call::{Call, Content};
 use switchboard_engine::sign::Secret;
 use switchboard_engine::wire::dialect::Flavor;
 
-use crate::admin::Refused;
 use crate::app::App;
 use crate::config::resolved::Brought;
 use crate::fleet::detour::{self, Place};
+use crate::refused::Refused;
 
 /// Where a request may say that it goes.
 const BASES: [&str; 2] = ["api_base", "base_url"];

@@ -5,10 +5,10 @@ use switchboard_engine::deployment::Deployment;
 use switchboard_engine::route::overrides::named_fallbacks;
 
 use super::{brought, model, stand_in, store};
-use crate::admin::Refused;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::auth::owned::Owned;
+use crate::refused::Refused;
 
 /// The call, if its caller may make it; the caller's own name for a model replaced by the model's.
 pub fn may(mut call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> {

@@ -6,8 +6,8 @@
 use switchboard_store::object::{Budget, BudgetLimit, Json, Key, Team, User};
 use switchboard_store::{Desk, StoreError};
 
-use crate::admin::Refused;
 use crate::auth::Caller;
+use crate::refused::Refused;
 
 /// What a giver has, of which a gift must be a part.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +82,7 @@ impl Bounds {
                 return Err(Refused::forbidden("allowed_routes of the new key must be among those of your own key"));
             }
             // Into whatever team: who has only a limited key in hand gives no broader one, whoever it is that holds it.
-            let whole_team = own.models.iter().any(|name| name == crate::authz::model::TEAM);
+            let whole_team = own.models.iter().any(|name| name == crate::access::TEAM);
             models("key", &gift.models, if whole_team { &[] } else { &own.models })?;
             groups(gift, own)?;
             budgets(gift, own)?;
@@ -135,7 +135,7 @@ fn holds_nothing(budget: &Budget, key: &Key) -> bool {
 
 /// Whether a key is within what its team allows; that holds for administrators of the team too.
 pub fn within_team(gift: &Key, team: &Team) -> Result<(), Refused> {
-    let named: Vec<String> = gift.models.iter().filter(|name| *name != crate::authz::model::TEAM).cloned().collect();
+    let named: Vec<String> = gift.models.iter().filter(|name| *name != crate::access::TEAM).cloned().collect();
     if !named.is_empty() || gift.models.is_empty() {
         models("team", &if gift.models.is_empty() { team.models.clone() } else { named }, &team.models)?;
     }
@@ -157,7 +157,7 @@ pub fn passages(caller: &Caller, what: &str, before: &Json, after: &Json) -> Res
 }
 
 fn everything(models: &[String]) -> bool {
-    models.is_empty() || models.iter().any(|name| name == crate::authz::model::ALL || name == "*")
+    models.is_empty() || models.iter().any(|name| name == crate::access::ALL || name == "*")
 }
 
 fn models(whose: &str, gift: &[String], own: &[String]) -> Result<(), Refused> {
@@ -165,7 +165,7 @@ fn models(whose: &str, gift: &[String], own: &[String]) -> Result<(), Refused> {
         return Ok(());
     }
     let fits = |name: &String| own.iter().any(|pattern| switchboard_engine::pattern::matches(pattern, name));
-    match gift.iter().find(|name| !fits(name) && *name != crate::authz::model::NONE) {
+    match gift.iter().find(|name| !fits(name) && *name != crate::access::NONE) {
         None if !gift.is_empty() => Ok(()),
         None => Err(Refused::forbidden(format!("models must be named: this {whose} may use only {own:?}"))),
         Some(name) => Err(Refused::forbidden(format!("model `{name}` is not among those this {whose} may use: {own:?}"))),

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::{Policy, route};
-use crate::admin::Refused;
 use crate::auth::Caller;
 use crate::config::resolved::Routes;
+use crate::refused::Refused;
 
 /// Refuses a route that the configuration does not let be served (`allowed_routes`). What needs no key is served in any case.
 pub fn served(routes: &Routes, policy: Policy, path: &str) -> Result<(), Refused> {

@@ -1,71 +1,8 @@
 //! Which models a caller may use.
 
-use serde_json::json;
-use switchboard_engine::pattern::matches;
-
-use crate::admin::Refused;
+use crate::access::denied;
 use crate::auth::Caller;
-
-/// Every model there is.
-pub const ALL: &str = "all-proxy-models";
-/// The models of the key's team.
-pub const TEAM: &str = "all-team-models";
-/// No model, unless another entry names it.
-pub const NONE: &str = "no-default-models";
-
-/// Whose list of models it is; the name begins the type of the refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
-    /// The key's.
-    Key,
-    /// The team's.
-    Team,
-    /// The member's, within the team.
-    Member,
-    /// The user's.
-    User,
-    /// The organization's.
-    Organization,
-    /// The project's.
-    Project,
-    /// The customer's.
-    Customer,
-}
-
-impl Whose {
-    fn kind(self) -> &'static str {
-        match self {
-            Whose::Key => "key_model_access_denied",
-            Whose::Team | Whose::Member => "team_model_access_denied",
-            Whose::User => "user_model_access_denied",
-            Whose::Organization => "org_model_access_denied",
-            Whose::Project => "project_model_access_denied",
-            Whose::Customer => "customer_model_access_denied",
-        }
-    }
-}
-
-/// A list of models, groups replaced by what is in them. Lists that allow everything are not kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layer {
-    /// Whose it is.
-    pub whose: Whose,
-    /// Names and patterns.
-    pub models: Vec<String>,
-}
-
-impl Layer {
-    /// The list, unless it allows everything.
-    pub fn of(whose: Whose, models: &[String]) -> Option<Self> {
-        let everything = models.is_empty() || models.iter().any(|name| name == ALL || name == "*");
-        (!everything).then(|| Self { whose, models: models.iter().filter(|name| *name != NONE).cloned().collect() })
-    }
-
-    /// Whether it has that model.
-    pub fn has(&self, model: &str) -> bool {
-        self.models.iter().any(|entry| matches(entry, model))
-    }
-}
+use crate::refused::Refused;
 
 /// Refuses a model that one of the caller's lists does not have. `names` are the names it goes by: its own, and its group's.
 pub fn check(caller: &Caller, names: &[&str]) -> Result<(), Refused> {
@@ -73,52 +10,4 @@ pub fn check(caller: &Caller, names: &[&str]) -> Result<(), Refused> {
     // A team knows its models by the names it gave them.
     let own = caller.owned.owner(model).filter(|(team, _)| caller.team.as_deref() == Some(*team));
     Err(denied(whose, own.map_or(*model, |(_, public)| public)))
-}
-
-/// The refusal of a model.
-pub fn denied(whose: Whose, model: &str) -> Refused {
-    if whose == Whose::Customer {
-        let message = format!(
-            "The requested model '{model}' is not in the allowed models for this customer. Check the models this customer can use and \
-             try again."
-        );
-        return Refused::new(403, whose.kind(), json!("model"), message);
-    }
-    let message = format!(
-        "The requested model '{model}' is not available for this API key, or the model name is invalid. Check the models available to \
-         you and try again."
-    );
-    Refused::new(403, whose.kind(), json!("model"), message)
-}
-
-/// Replaces the names of groups of models by the models in them; `members` tells what is in one.
-pub fn expanded(models: &[String], members: impl Fn(&str) -> Vec<String>) -> Vec<String> {
-    let mut out = Vec::with_capacity(models.len());
-    for name in models {
-        let inside = members(name);
-        if inside.is_empty() {
-            out.push(name.clone());
-        }
-        out.extend(inside);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn texts(list: &[&str]) -> Vec<String> {
-        list.iter().map(|text| (*text).to_owned()).collect()
-    }
-
-    #[test]
-    fn lists_that_allow_everything_are_none() {
-        assert_eq!(Layer::of(Whose::Key, &[]), None);
-        assert_eq!(Layer::of(Whose::Key, &texts(&["a", ALL])), None);
-        let none = Layer::of(Whose::Key, &texts(&[NONE])).expect("a list");
-        assert!(!none.has("a"));
-        let some = Layer::of(Whose::Team, &texts(&["openai/*", "b"])).expect("a list");
-        assert!(some.has("openai/x") && some.has("b") && !some.has("c"));
-    }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 use switchboard_engine::pattern::matches;
 
 use super::Policy;
-use crate::admin::Refused;
+use crate::refused::Refused;
 
 /// Whether a list of routes has that one. An empty list has every one.
 pub fn allowed(policy: Policy, path: &str, routes: &[String]) -> Result<(), Refused> {

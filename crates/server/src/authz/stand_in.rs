@@ -12,11 +12,11 @@ use switchboard_engine::deployment::Deployment;
 use switchboard_engine::sign::Secret;
 use switchboard_store::object::Json;
 
-use crate::admin::Refused;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::config::resolved::StandIn;
 use crate::fleet::detour::{self, Place};
+use crate::refused::Refused;
 
 /// What holds for models that are not named.
 const DEFAULT: &str = "defaultconfig";

@@ -3,24 +3,9 @@
 use serde_json::{Value, json};
 use switchboard_engine::call::{Call, Content};
 
-use crate::admin::Refused;
+use crate::access::texts;
 use crate::auth::Caller;
-use crate::auth::resolve::texts;
-
-/// A list of stores, and whose it is, as the type of a refusal begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stores {
-    whose: &'static str,
-    ids: Vec<String>,
-}
-
-impl Stores {
-    /// That of a key's or a team's permission, unless it lets every store be used.
-    pub fn of(whose: &'static str, permission: Option<&Value>) -> Option<Self> {
-        let ids = texts(permission?.get("vector_stores"));
-        (!ids.is_empty()).then_some(Self { whose, ids })
-    }
-}
+use crate::refused::Refused;
 
 /// Refuses a call that searches other stores than its caller may: those it names itself, those of its tools, and the one in its path.
 pub fn allowed(call: &Call, in_path: Option<String>, caller: &Caller) -> Result<(), Refused> {

@@ -8,6 +8,7 @@ use switchboard_store::backup::Beside;
 
 use super::complain;
 use crate::config::{Config, Environment, Overrides, Source};
+use crate::money::books;
 use crate::{memory, serve, trust};
 
 #[derive(Debug, Args)]
@@ -61,7 +62,7 @@ impl Found {
     /// What lies beside the database.
     pub(super) fn beside(&self) -> Beside {
         let named = |place: &Option<PathBuf>, name: &str| place.as_ref().map(|place| (name.to_owned(), place.join(name)));
-        let folders = named(&self.folder, memory::JOURNAL).into_iter().collect();
+        let folders = named(&self.folder, books::FOLDER).into_iter().collect();
         // A sealing key lies there only where the gateway made one for itself.
         let files = [named(&self.folder, memory::PEPPER), named(&self.sealing, trust::OWN_FILE)].into_iter().flatten().collect();
         Beside { folders, files }
@@ -69,6 +70,6 @@ impl Found {
 
     /// Whether a gateway works on those files now.
     pub(super) fn is_in_use(&self) -> bool {
-        self.folder.as_ref().is_some_and(|folder| switchboard_store::journal::is_taken(&folder.join(memory::JOURNAL)))
+        self.folder.as_ref().is_some_and(|folder| switchboard_store::journal::is_taken(&folder.join(books::FOLDER)))
     }
 }

@@ -66,7 +66,7 @@ impl Litellm {
             complain(&diagnostic.to_string());
         }
         let Some(config) = loaded.config else { return Ok(ExitCode::from(UNUSABLE)) };
-        let (store, vault, _audit) = trust::of_command(&config)?;
+        let (store, vault, _audit) = super::trust::opened(&config)?;
         let pepper = memory::pepper(&config)?;
         let from = Foreign::open(&self.database_url, &self.schema)?;
         let present = if self.overwrite { Present::Replaced } else { Present::Stays };

@@ -9,8 +9,8 @@ use switchboard_store::vault::Vault;
 use switchboard_store::{Store, StoreError};
 
 use super::{Outcome, UNUSABLE, complain, say};
-use crate::config::{Environment, Overrides, Source};
-use crate::{serve, trust};
+use crate::config::{Config, Environment, Overrides, Source};
+use crate::{memory, serve, trust};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
@@ -59,16 +59,23 @@ pub(super) struct Place {
 
 type Opened = (Store, Vault, Log);
 
+/// The memory of that configuration, with what its secrets are sealed with.
+pub(super) fn opened(config: &Config) -> Result<Opened, Box<dyn std::error::Error + Send + Sync>> {
+    let store = memory::reach(config)?.ok_or("there is no database: set `general_settings.database_url` or `switchboard.data_dir`")?;
+    let (vault, log) = trust::of_command(config, &store)?;
+    Ok((store, vault, log))
+}
+
 impl Place {
     fn open(self, environment: Environment) -> Result<Result<Opened, ExitCode>, Box<dyn std::error::Error + Send + Sync>> {
         let source = Source::choose(self.config, &environment);
-        let data_dir = Some(crate::memory::usual_place(&environment));
+        let data_dir = Some(memory::usual_place(&environment));
         let loaded = serve::loader(source, Overrides { data_dir, ..Overrides::default() }, environment).load();
         for diagnostic in loaded.diagnostics.errors() {
             complain(&diagnostic.to_string());
         }
         let Some(config) = loaded.config else { return Ok(Err(ExitCode::from(UNUSABLE))) };
-        trust::of_command(&config).map(Ok)
+        opened(&config).map(Ok)
     }
 }
 

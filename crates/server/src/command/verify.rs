@@ -11,6 +11,7 @@ use super::database::Database;
 use super::{Failure, Outcome, UNUSABLE, complain, say};
 use crate::config::Environment;
 use crate::memory;
+use crate::money::books;
 
 mod beyond;
 
@@ -50,7 +51,7 @@ impl Verify {
         let report = self.look(&store);
         store.close();
         let report = report?;
-        let resting = found.folder.as_ref().filter(|_| !found.is_in_use()).map(|folder| folder.join(memory::JOURNAL));
+        let resting = found.folder.as_ref().filter(|_| !found.is_in_use()).map(|folder| folder.join(books::FOLDER));
         let open = resting.filter(|folder| folder.exists()).map(|folder| journal::open_attempts(&folder)).transpose()?.unwrap_or(0);
         if open > 0 {
             say(&format!("note: {open} attempts were under way when the gateway ended; its next start settles them"));

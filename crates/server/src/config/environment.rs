@@ -6,7 +6,10 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use switchboard_engine::sign::aws;
 
 use super::secret::Secret;
 
@@ -48,6 +51,25 @@ impl Environment {
     /// The value of a variable that is set to something other than the empty string.
     pub fn get_non_empty(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
+    }
+
+    /// Keys along AWS's usual chain.
+    pub(crate) fn aws_chain(&self, profile: Option<String>, endpoints: aws::Endpoints) -> aws::Source {
+        let file = |name: &str, usual: &str| {
+            let home = || Some(PathBuf::from(self.get_non_empty("HOME")?).join(".aws").join(usual));
+            self.get_non_empty(name).map(PathBuf::from).or_else(home)
+        };
+        let variables = self.clone();
+        aws::Source::Chain {
+            profile: aws::Profile {
+                credentials_file: file("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+                config_file: file("AWS_CONFIG_FILE", "config"),
+                sign_ins: self.get_non_empty("HOME").map(|home| PathBuf::from(home).join(".aws/sso/cache")),
+                name: profile.or_else(|| self.get_non_empty("AWS_PROFILE").map(str::to_owned)),
+            },
+            environment: Arc::new(move |name| variables.get(name).map(str::to_owned)),
+            endpoints,
+        }
     }
 
     /// Whether the variable exists but is not valid UTF-8, which explains why [`Environment::get`] has nothing.

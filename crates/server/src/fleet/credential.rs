@@ -149,7 +149,7 @@ impl Ingredients<'_> {
                 session_token: own.session_token.as_ref().map(|token| Secret::from(token.expose())),
             }),
             _ if self.deployment.brought => return Err(self.missing("`aws_access_key_id` and `aws_secret_access_key`", &[])),
-            _ => aws_chain(self.environment, own.profile_name.clone(), endpoints.clone()),
+            _ => self.environment.aws_chain(own.profile_name.clone(), endpoints.clone()),
         };
         if let Some(role) = &own.role_name {
             source = aws::Source::Role {
@@ -289,24 +289,5 @@ impl Ingredients<'_> {
     fn lookup(&self) -> sign::Lookup {
         let variables = self.environment.clone();
         Arc::new(move |name| variables.get(name).map(str::to_owned))
-    }
-}
-
-/// Keys along AWS's usual chain.
-pub(crate) fn aws_chain(environment: &Environment, profile: Option<String>, endpoints: aws::Endpoints) -> aws::Source {
-    let file = |name: &str, usual: &str| {
-        let home = || Some(PathBuf::from(environment.get_non_empty("HOME")?).join(".aws").join(usual));
-        environment.get_non_empty(name).map(PathBuf::from).or_else(home)
-    };
-    let variables = environment.clone();
-    aws::Source::Chain {
-        profile: aws::Profile {
-            credentials_file: file("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
-            config_file: file("AWS_CONFIG_FILE", "config"),
-            sign_ins: environment.get_non_empty("HOME").map(|home| PathBuf::from(home).join(".aws/sso/cache")),
-            name: profile.or_else(|| environment.get_non_empty("AWS_PROFILE").map(str::to_owned)),
-        },
-        environment: Arc::new(move |name| variables.get(name).map(str::to_owned)),
-        endpoints,
     }
 }

@@ -16,7 +16,8 @@ use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
 
-use crate::app::{App, unix_seconds};
+use crate::app::App;
+use crate::clock::unix_seconds;
 use crate::config::Config;
 use crate::config::resolved::Deployment as Configured;
 

@@ -50,6 +50,6 @@ fn others(acceptor: &Acceptor, call: &Call, refused: &Error) -> Vec<Fallback> {
     let metadata = call.principal.metadata.as_deref().filter(|text| is_by_budget(refused) && text.contains(FALLBACKS));
     let Some(said) = metadata.and_then(|text| serde_json::from_str::<Value>(text).ok()) else { return Vec::new() };
     let named = said.get(FALLBACKS).and_then(|map| map.get(&call.model));
-    let named = crate::auth::resolve::texts(named).into_iter().filter(|model| call.principal.may_use(model));
+    let named = crate::access::texts(named).into_iter().filter(|model| call.principal.may_use(model));
     named.map(Fallback::to).collect()
 }

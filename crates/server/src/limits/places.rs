@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use switchboard_engine::admit::{Book, Budget, Level, Limit, ScopeId, Terms, Unit};
+use switchboard_engine::admit::{Book, Level, Limit, ScopeId, Terms, Unit};
 
 use switchboard_engine::catalog::Catalog;
 
@@ -45,11 +45,4 @@ fn limits(deployment: &Deployment, config: &Config) -> Vec<Limit> {
     let rates = [said.rpm.map(Limit::rpm), said.tpm.map(Limit::tpm)].into_iter().chain(apart).flatten().filter(|_| kept);
     let places = said.max_parallel_requests.map(|most| Limit::parallel(most.into()));
     rates.chain(places).collect()
-}
-
-/// A budget as the configuration writes one.
-pub(crate) fn budget(limit: Option<&str>, window: Option<&str>) -> Option<Budget> {
-    use switchboard_engine::admit::{NanoUsd, Window};
-    let limit = limit.and_then(NanoUsd::parse)?;
-    Some(Budget::new(limit, window.map_or(Some(Window::Lifetime), Window::parse)?))
 }

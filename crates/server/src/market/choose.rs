@@ -8,7 +8,7 @@ use switchboard_engine::health::Window;
 
 use super::offer::{Endpoint, Offer};
 use super::query::{Sort, Wanted};
-use crate::app::unix_seconds;
+use crate::clock::unix_seconds;
 
 const DAY: u64 = 86_400;
 

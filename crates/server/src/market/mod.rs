@@ -22,9 +22,9 @@ use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::error::Error;
 use switchboard_engine::wire::problem::Problem;
 
+use crate::answered::document;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::models::document;
 pub(crate) use offer::{Endpoint, Offer};
 use query::Wanted;
 

@@ -9,7 +9,7 @@ use switchboard_engine::health::{Figures, Why, Window};
 
 use super::offer::{Endpoint, Offer};
 use super::{pricing, provider};
-use crate::app::unix_seconds;
+use crate::clock::unix_seconds;
 use crate::models::CREATED;
 
 /// What an endpoint's document depends on beside the endpoint.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::row::{BOUNDS, Histogram};
+use crate::config::resolved::MetricsGroup as Group;
 
 /// What kind of metric it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,15 +26,6 @@ impl Kind {
             Kind::Histogram => "histogram",
         }
     }
-}
-
-/// Which of LiteLLM's metrics are kept, with which labels (`prometheus_metrics_config`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Group {
-    /// The metrics.
-    pub metrics: Vec<String>,
-    /// Their labels; `None`: all they have.
-    pub labels: Option<Vec<String>>,
 }
 
 /// The value of one set of labels.

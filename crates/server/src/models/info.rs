@@ -17,7 +17,8 @@ use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::seal::OPENAI;
 use switchboard_engine::wire::{Dialect, Operation};
 
-use super::{document, routers};
+use super::routers;
+use crate::answered::document;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::config::Config;

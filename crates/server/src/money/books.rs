@@ -16,6 +16,8 @@ use switchboard_store::{Store, StoreError, micros};
 use crate::config::Config;
 use crate::money::prices::PriceLists;
 
+/// The folder with the journal, in the data directory.
+pub(crate) const FOLDER: &str = "journal";
 /// How long a start waits until the ledger has what the last gateway left in the journal. With a database that is away the
 /// gateway starts all the same.
 const START: Duration = Duration::from_secs(5);
@@ -58,7 +60,7 @@ impl Books {
     /// Opens them, settles what the last gateway left open, and reads what everybody has spent.
     pub fn open(config: &Config, store: Option<&Store>) -> Result<Self, BooksError> {
         let (Some(store), Some(folder)) = (store, &config.switchboard.data_dir) else { return Ok(Self::default()) };
-        let (journal, recovered) = Journal::open(&folder.join(crate::memory::JOURNAL), Durability::default())?;
+        let (journal, recovered) = Journal::open(&folder.join(FOLDER), Durability::default())?;
         if recovered.attempts > 0 {
             tracing::warn!(attempts = recovered.attempts, amount = %recovered.amount, "requests that the last gateway left under way are settled by estimate");
         }

@@ -30,8 +30,8 @@ use switchboard_engine::upstream::{Caps, Origin, Timeouts, Transport, UpstreamRe
 use switchboard_engine::wire::problem::{Kind, Problem};
 
 use super::{DOOR, headers, identified, listed, query, send};
-use crate::accept::{Answered, Refusal, body_refusal, shown};
-use crate::admin::Refused;
+use crate::accept::{Refusal, body_refusal, shown};
+use crate::answered::Answered;
 use crate::app::{Acceptor, App};
 use crate::auth::Caller;
 use crate::authz::{answer, call as rules, model, store};
@@ -40,6 +40,7 @@ use crate::config::{Config, Location};
 use crate::edge::RequestBody;
 use crate::fleet::{detour, split, transport};
 use crate::keep::{self, Page};
+use crate::refused::Refused;
 use crate::{identity, path};
 use draft::{Drafted, Models};
 use jobs::{Shown, Site};

@@ -3,10 +3,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::parcel::{COOKIE, PATIENCE, Parcel};
-use super::{Answered, Visit, cookie, form, own_place, redirected};
-use crate::admin::Refused;
+use super::parcel::{COOKIE, Parcel};
+use super::{Visit, cookie, form, own_place, redirected};
+use crate::answered::Answered;
+use crate::auth::returned::AWAY;
 use crate::digest::sha256;
+use crate::refused::Refused;
 
 /// Sends the browser to the identity provider, or shows a form where there is none.
 pub(super) fn begin(visit: &Visit) -> Result<Answered, Refused> {
@@ -32,7 +34,7 @@ pub(super) fn begin(visit: &Visit) -> Result<Answered, Refused> {
     let mut response = redirected(&format!("{}{joined}{query}", provider.authorization))?;
     let sealed = parcel.sealed(master.expose().as_bytes()).ok_or_else(|| Refused::bad("the sign-in cannot begin"))?;
     // It must come along when another site sends the browser back.
-    cookie(&mut response, COOKIE, &sealed, (i64::try_from(PATIENCE).unwrap_or(0), "Lax"), visit);
+    cookie(&mut response, COOKIE, &sealed, (i64::try_from(AWAY).unwrap_or(0), "Lax"), visit);
     Ok(response)
 }
 

@@ -2,9 +2,10 @@
 
 use super::exchange::{claims, refused};
 use super::parcel::{COOKIE, Parcel};
-use super::{Answered, Visit, admitted, begin, cookie, dashboard, newcomer, welcome};
-use crate::admin::Refused;
+use super::{Visit, admitted, begin, cookie, dashboard, newcomer, welcome};
+use crate::answered::Answered;
 use crate::auth::session;
+use crate::refused::Refused;
 
 /// Lets in who comes back with the state they left with, and a code that the provider knows.
 pub(super) async fn callback(visit: &Visit) -> Result<Answered, Refused> {

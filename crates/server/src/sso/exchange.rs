@@ -9,11 +9,12 @@ use switchboard_engine::upstream::Transport;
 use super::Visit;
 use super::begin::{encoded, percent};
 use super::parcel::Parcel;
-use crate::admin::Refused;
 use crate::auth::fetch::{Question, ask};
 use crate::auth::token::issuer::Belief;
-use crate::auth::token::{Claims, TokenError, Verifier, unix_seconds};
+use crate::auth::token::{Claims, TokenError, Verifier};
+use crate::clock::unix_seconds;
 use crate::config::resolved::{ClaimFields, IdentityProvider, Issuer, Unmapped};
+use crate::refused::Refused;
 
 /// Clocks may differ by this many seconds.
 const LEEWAY: f64 = 60.0;

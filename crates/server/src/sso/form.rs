@@ -2,9 +2,10 @@
 
 use http::StatusCode;
 
-use super::{Answered, Visit};
-use crate::admin::Refused;
+use super::Visit;
+use crate::answered::Answered;
 use crate::page::{escape, form_page};
+use crate::refused::Refused;
 
 /// The page, with what was wrong the last time.
 pub(super) fn page(visit: &Visit, refused: Option<&Refused>) -> Answered {

@@ -3,13 +3,15 @@
 use serde_json::{Value, json};
 use switchboard_store::object::{Password, Role, User};
 
-use super::{Answered, Visit, admitted, arrival, begin, form, welcome};
-use crate::admin::{Refused, people};
+use super::{Visit, admitted, arrival, begin, form, welcome};
+use crate::answered::Answered;
 use crate::auth::caller::ADMIN;
 use crate::auth::resolve::is_active;
 use crate::auth::session::{self, SignedIn, Way};
 use crate::auth::{digest, password};
 use crate::digest::same;
+use crate::people;
+use crate::refused::Refused;
 
 /// `POST /login`, from a page.
 pub(super) async fn from_form(visit: &Visit) -> Result<Answered, Refused> {

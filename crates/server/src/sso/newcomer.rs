@@ -6,7 +6,6 @@ use switchboard_store::{Desk, Time};
 
 use super::exchange::refused;
 use super::{Visit, author};
-use crate::admin::{Refused, people};
 use crate::auth::caller::ADMIN;
 use crate::auth::resolve::is_active;
 use crate::auth::session::{SignedIn, Way};
@@ -14,6 +13,8 @@ use crate::auth::token::Claims;
 use crate::auth::token::claims::claim;
 use crate::auth::token::principal::join_all;
 use crate::config::resolved::{IdentityProvider, Newcomer};
+use crate::people;
+use crate::refused::Refused;
 
 /// Somebody, as their provider tells of them.
 #[derive(Clone, Debug)]

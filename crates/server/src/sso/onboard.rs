@@ -12,13 +12,15 @@ use serde_json::{Value, json};
 use switchboard_store::object::{Invitation, Role, User};
 use switchboard_store::{Desk, Time};
 
-use super::{Answered, Visit, admitted, author, begin, cookie, opened};
+use super::{Visit, admitted, author, begin, cookie, opened};
 use crate::admin::form::Form;
-use crate::admin::{Refused, invitations};
+use crate::admin::invitations;
+use crate::answered::Answered;
 use crate::auth::resolve::is_active;
 use crate::auth::session::{self, COOKIE_NAME, SignedIn, Way};
 use crate::auth::{digest, password};
 use crate::digest::same;
+use crate::refused::Refused;
 
 /// How long the word is good, in seconds.
 const PATIENCE: i64 = 900;
@@ -48,7 +50,7 @@ pub(super) async fn open(visit: &Visit) -> Result<Answered, Refused> {
     let email = user.user_email.clone().unwrap_or_default();
     let place = format!("{}/ui/onboarding", crate::page::base(&visit.app, &visit.parts));
     let query = begin::encoded(&[("token", &token), ("user_email", &email)]);
-    Ok(crate::models::document(&json!({"login_url": format!("{place}?{query}"), "token": token, "user_email": user.user_email})))
+    Ok(crate::answered::document(&json!({"login_url": format!("{place}?{query}"), "token": token, "user_email": user.user_email})))
 }
 
 /// `POST /onboarding/claim_token`
@@ -88,7 +90,7 @@ pub(super) async fn claim(visit: &Visit) -> Result<Answered, Refused> {
     let role = user.user_role.unwrap_or_default();
     let who = SignedIn { user_id: user.user_id.clone(), user_email: user.user_email.clone(), role, method: Way::Password, stamp };
     let (secret, who) = opened(visit, admitted(visit, who)?).await?;
-    let mut response = crate::models::document(&json!({
+    let mut response = crate::answered::document(&json!({
         "login_url": format!("{}/ui?login=success", crate::page::base(&visit.app, &visit.parts)),
         "token": session::csrf(&secret),
         "user_email": who.user_email,
@@ -104,7 +106,7 @@ fn refused(message: &str) -> Refused {
 
 /// The invitation of that id, if it may still be used.
 async fn good(desk: &Desk, id: &str) -> Result<Invitation, Refused> {
-    let found: Option<Invitation> = desk.get(&invitations::digest_of(id)).await?;
+    let found: Option<Invitation> = desk.get(&hex::encode(digest(id.as_bytes()))).await?;
     let invitation = found.ok_or_else(|| refused("Invitation link does not exist in db."))?;
     if invitation.expires_at <= Time::now() {
         return Err(refused("Invitation link has expired."));

@@ -2,10 +2,6 @@
 //!
 //! It is sealed with a key made of the master key, lies in a cookie of the browser, ends after ten minutes and is taken once.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::RngCore;
@@ -13,15 +9,11 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundK
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
-use crate::auth::token::unix_seconds;
-use crate::digest::{Digest, sha256};
+use crate::auth::returned::AWAY;
+use crate::clock::unix_seconds;
 
 /// The cookie.
 pub(super) const COOKIE: &str = "sso_state";
-/// How long somebody may take at the identity provider, in seconds.
-pub(super) const PATIENCE: u64 = 600;
-/// The most returns that are remembered.
-const REMEMBERED: usize = 16_384;
 
 /// What is remembered.
 #[derive(Debug, Deserialize, Serialize)]
@@ -41,7 +33,7 @@ pub(super) struct Parcel {
 
 impl Parcel {
     pub(super) fn new(redirect: String, to: Option<String>) -> Self {
-        Self { state: random(), nonce: random(), verifier: random(), to, redirect, until: unix_seconds() + PATIENCE }
+        Self { state: random(), nonce: random(), verifier: random(), to, redirect, until: unix_seconds() + AWAY }
     }
 
     /// As the cookie has it.
@@ -74,29 +66,10 @@ fn random() -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Sign-ins that have come back: none comes back twice.
-#[derive(Debug, Default)]
-pub struct Returned(Mutex<HashMap<Digest, Instant>>);
-
-impl Returned {
-    /// Whether this is the first time.
-    pub(super) fn first(&self, state: &str) -> bool {
-        let now = Instant::now();
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= REMEMBERED {
-            known.retain(|_, at| now.duration_since(*at) < Duration::from_secs(PATIENCE));
-        }
-        if known.len() >= REMEMBERED {
-            // Whoever makes so many must not keep everybody else out; the provider takes a code once, too.
-            known.clear();
-        }
-        known.insert(sha256(state.as_bytes()), now).is_none()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::returned::Returned;
 
     #[test]
     fn a_parcel_opens_with_its_key_once_and_not_for_ever() {

@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 use switchboard_store::Desk;
 use switchboard_store::object::{Password, Role, Session, User};
 
-use super::{Answered, Visit, author, cookie};
-use crate::admin::Refused;
+use super::{Visit, author, cookie};
 use crate::admin::form::Form;
+use crate::answered::Answered;
 use crate::auth::session::{self, COOKIE_NAME, SignedIn, Way};
 use crate::auth::{Credential, digest, password};
+use crate::refused::Refused;
 
 /// `POST /user/password/change`
 pub(super) async fn change(visit: &Visit) -> Result<Answered, Refused> {
@@ -56,7 +57,7 @@ pub(super) async fn change(visit: &Visit) -> Result<Answered, Refused> {
     let (secret, user) = store.write_as(author(visit, caller.actor()), work).await?;
     tracing::info!(user, "somebody set another password");
     let told = json!({"user_id": user, "message": "Password updated successfully.", "csrf_token": session::csrf(&secret)});
-    let mut response = crate::models::document(&told);
+    let mut response = crate::answered::document(&told);
     cookie(&mut response, COOKIE_NAME, &secret, (session::LONGEST, "Strict"), visit);
     Ok(response)
 }

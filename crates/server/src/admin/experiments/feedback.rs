@@ -10,8 +10,9 @@ use switchboard_store::ledger::LogLine;
 use switchboard_store::ledger::report::{self, LineSort, Lines};
 use switchboard_store::object::Team;
 
-use crate::admin::{Answer, Form, Refused, Request};
+use crate::admin::{Answer, Form, Request};
 use crate::authz::object::{self, Standing};
+use crate::refused::Refused;
 
 /// The longest comment.
 const LONGEST: usize = 4_096;

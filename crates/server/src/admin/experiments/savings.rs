@@ -6,7 +6,8 @@ use switchboard_store::Money;
 use switchboard_store::Time;
 use switchboard_store::savings::{self, By, Sum, Wanted};
 
-use crate::admin::{Answer, Refused, Request, keys};
+use crate::admin::{Answer, Request, keys};
+use crate::refused::Refused;
 
 /// The most rows of an answer.
 const MOST: i64 = 10_000;

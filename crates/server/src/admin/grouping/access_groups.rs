@@ -7,7 +7,9 @@ use switchboard_store::object::{AccessGroup, Key, Team, User};
 use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, people, rows};
+use crate::admin::{Answer, Request, rows};
+use crate::people;
+use crate::refused::Refused;
 
 fn missing(id: &str) -> Refused {
     Refused::detail(404, json!(format!("Access group '{id}' not found")))
@@ -71,7 +73,7 @@ pub(super) async fn create(request: &Request) -> Answer {
     let form = request.form("AccessGroupCreateRequest")?;
     let write = request.write(move |desk| async move {
         let (actor, now) = (Some(desk.actor().to_owned()), Some(Time::now()));
-        let group = AccessGroup { access_group_id: people::new_id(), created_by: actor, created_at: now, ..AccessGroup::default() };
+        let group = AccessGroup { access_group_id: crate::id::of_object(), created_by: actor, created_at: now, ..AccessGroup::default() };
         let group = put(&desk, &form, group).await?;
         with_names(&desk, group).await
     });

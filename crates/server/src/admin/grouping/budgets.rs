@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use switchboard_store::object::Budget;
 
 use super::terms;
-use crate::admin::{Answer, Refused, Request, rows};
+use crate::admin::{Answer, Request, rows};
+use crate::refused::Refused;
 
 fn missing(id: &str) -> Refused {
     Refused::said(404, &format!("Budget not found, passed budget_id={id}"))

@@ -8,8 +8,9 @@ use switchboard_store::{Desk, Money, Time};
 
 use super::terms;
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, rows};
+use crate::admin::{Answer, Request, rows};
 use crate::app::App;
+use crate::refused::Refused;
 
 fn missing(id: &str) -> Refused {
     Refused::new(404, "not_found", json!("user_id"), format!("End User Id={id} does not exist in db"))

@@ -10,7 +10,8 @@ use switchboard_store::object::{Budget, GroupBudget, Renewed};
 
 use super::terms;
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, rows, spent};
+use crate::admin::{Answer, Request, rows, spent};
+use crate::refused::Refused;
 
 /// Each group with the models in it and how many deployments say so.
 fn groups(request: &Request) -> BTreeMap<String, (Vec<String>, usize)> {

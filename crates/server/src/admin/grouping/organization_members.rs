@@ -6,8 +6,11 @@ use switchboard_store::{Desk, Time};
 
 use super::organizations::{administered, membership};
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, people, rows};
+use crate::admin::members;
+use crate::admin::{Answer, Request, rows};
 use crate::auth::Caller;
+use crate::people;
+use crate::refused::Refused;
 
 /// Somebody as a request names them.
 struct Named {
@@ -39,7 +42,7 @@ pub(super) async fn add(request: &Request) -> Answer {
         let mut added = Vec::new();
         for one in people {
             not_above(&caller, one.role)?;
-            let brought_in_by = people::bringing(&desk, &caller, one.id.as_deref(), one.email.as_deref()).await?;
+            let brought_in_by = members::bringing(&desk, &caller, one.id.as_deref(), one.email.as_deref()).await?;
             let user = people::found_or_made(&desk, one.id.as_deref(), one.email.as_deref(), Role::InternalUser).await?;
             let known: Option<OrganizationMember> = desk.get(&OrganizationMember::id_of(&id, &user.user_id)).await?;
             if known.is_some() {

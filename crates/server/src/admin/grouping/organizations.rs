@@ -7,10 +7,12 @@ use switchboard_store::{Desk, Time};
 
 use super::terms;
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, keys, people, rows};
+use crate::admin::{Answer, Request, keys, rows};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::authz::object::{self, Standing};
+use crate::people;
+use crate::refused::Refused;
 
 pub(super) fn missing(id: &str) -> Refused {
     Refused::said(404, &format!("Organization not found for organization_id={id}"))
@@ -71,7 +73,7 @@ pub(super) async fn new(request: &Request) -> Answer {
     let form = request.form("NewOrganizationRequest")?;
     rows::amounts(&form)?;
     let write = request.write(move |desk| async move {
-        let id = form.owned("organization_id").filter(|id| !id.is_empty()).unwrap_or_else(people::new_id);
+        let id = form.owned("organization_id").filter(|id| !id.is_empty()).unwrap_or_else(crate::id::of_object);
         if desk.get::<Organization>(&id).await?.is_some() {
             return Err(Refused::said(400, &format!("Organization id = {id} already exists. Please use a different organization_id.")));
         }
@@ -166,7 +168,7 @@ pub(super) async fn delete(request: &Request) -> Answer {
                 remove_team(&desk, team.clone()).await?;
             }
             for key in desk.of_organization::<Key>(id).await? {
-                keys::remove(&desk, &key).await?;
+                people::remove_key(&desk, &key).await?;
             }
             for (member, ..) in &gone.members {
                 desk.delete::<OrganizationMember>(&OrganizationMember::id_of(id, &member.user_id)).await?;
@@ -182,7 +184,7 @@ pub(super) async fn delete(request: &Request) -> Answer {
 
 async fn remove_team(desk: &Desk, mut team: Team) -> Result<(), Refused> {
     for key in desk.of_team::<Key>(&team.team_id).await? {
-        keys::remove(desk, &key).await?;
+        people::remove_key(desk, &key).await?;
     }
     let members: Vec<String> = team.members_with_roles.iter().filter_map(|member| member.user_id.clone()).collect();
     for member in members {

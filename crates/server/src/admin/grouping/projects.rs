@@ -8,11 +8,13 @@ use switchboard_store::{Desk, Time};
 use super::terms;
 use crate::admin::form::Form;
 use crate::admin::teams::Permitted;
-use crate::admin::{Answer, Refused, Request, people, rows};
+use crate::admin::{Answer, Request, rows};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::authz::contain;
 use crate::authz::object::{self, Standing};
+use crate::people;
+use crate::refused::Refused;
 
 fn missing(id: &str) -> Refused {
     Refused::said(404, &format!("Project not found, passed project_id={id}"))
@@ -40,7 +42,7 @@ async fn team(desk: &Desk, caller: &Caller, permitted: &Permitted, id: &str) -> 
 
 /// A project has no models that its team has not.
 fn contained(team: &Team, project: &Project) -> Result<(), Refused> {
-    let every = team.models.is_empty() || team.models.iter().any(|model| model == crate::authz::model::ALL);
+    let every = team.models.is_empty() || team.models.iter().any(|model| model == crate::access::ALL);
     let fits = |model: &&String| !team.models.iter().any(|own| switchboard_engine::pattern::matches(own, model));
     match project.models.iter().find(fits).filter(|_| !every) {
         Some(model) => Err(Refused::said(400, &format!("Model '{model}' is not among the team's models {:?}", team.models))),
@@ -54,7 +56,7 @@ pub(super) async fn new(request: &Request) -> Answer {
     rows::amounts(&form)?;
     let (caller, permitted) = (request.caller.clone(), Permitted::now(request));
     let write = request.write(move |desk| async move {
-        let id = form.owned("project_id").filter(|id| !id.is_empty()).unwrap_or_else(people::new_id);
+        let id = form.owned("project_id").filter(|id| !id.is_empty()).unwrap_or_else(crate::id::of_object);
         team(&desk, &caller, &permitted, form.text("team_id").unwrap_or_default()).await?;
         if desk.get::<Project>(&id).await?.is_some() {
             return Err(Refused::said(400, &format!("Project id = {id} already exists. Please use a different project_id.")));

@@ -8,10 +8,11 @@ use switchboard_store::{Desk, StoreError, Time};
 
 use super::terms;
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, rows};
+use crate::admin::{Answer, Request, rows};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::authz::object::{self, Standing};
+use crate::refused::Refused;
 
 /// The most keys that are looked at to see whose a tag is.
 const MOST_USERS: i64 = 1_000;

@@ -4,7 +4,9 @@ use switchboard_store::object::{Budget, Renewed};
 use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
-use crate::admin::{Refused, people, rows};
+use crate::admin::rows;
+use crate::people;
+use crate::refused::Refused;
 
 /// The fields of a request that belong into a budget.
 pub(super) const FIELDS: [&str; 12] = [
@@ -57,7 +59,7 @@ pub(super) fn given(form: &Form) -> Form {
 pub(super) async fn new(desk: &Desk, given: &Form, id: Option<String>) -> Result<Budget, Refused> {
     let now = Time::now();
     let budget = Budget {
-        budget_id: id.unwrap_or_else(people::new_id),
+        budget_id: id.unwrap_or_else(crate::id::of_object),
         created_by: Some(desk.actor().to_owned()),
         created_at: Some(now),
         ..Budget::default()

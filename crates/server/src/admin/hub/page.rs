@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::admin::{Answer, Refused, Request};
+use crate::admin::{Answer, Request};
 use crate::query::encode;
+use crate::refused::Refused;
 
 /// Fields that rows can be sorted by.
 const SORTABLE: [&str; 9] = [

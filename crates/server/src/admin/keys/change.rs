@@ -9,10 +9,11 @@ use super::generate::{alias_is_free, no_team, only_columns, placed};
 use super::may::{self, Deed};
 use crate::admin::form::Form;
 use crate::admin::teams::Permitted;
-use crate::admin::{Answer, Refused, Request, defaults, duration, rows, spent};
+use crate::admin::{Answer, Request, defaults, duration, rows, spent};
 use crate::auth::Caller;
 use crate::authz::contain::{self, Bounds};
 use crate::authz::object::{self, Standing};
+use crate::refused::Refused;
 
 /// `POST /key/update`
 pub(in crate::admin) async fn update(request: &Request) -> Answer {

@@ -5,8 +5,9 @@ use switchboard_store::Time;
 use switchboard_store::object::{Budget, Key};
 
 use super::hash_of;
-use crate::admin::{Answer, Refused, Request, rows};
+use crate::admin::{Answer, Request, rows};
 use crate::authz::object::{self, Standing};
+use crate::refused::Refused;
 
 /// `GET /key/info`
 pub(in crate::admin) async fn info(request: &Request) -> Answer {

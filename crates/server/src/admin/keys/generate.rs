@@ -8,12 +8,13 @@ use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
 use crate::admin::rows::{self, IN_METADATA};
-use crate::admin::{Answer, Refused, Request, defaults, duration, spent};
+use crate::admin::{Answer, Request, defaults, duration, spent};
 use crate::app::App;
 use crate::auth::{Caller, digest, mint};
 use crate::authz::contain::{self, Bounds};
 use crate::authz::object::{self, Standing};
 use crate::config::Config;
+use crate::refused::Refused;
 
 use super::{makers, may};
 

@@ -5,9 +5,11 @@ use switchboard_store::desk::{Filter, Order, Page, Seen, Sort};
 use switchboard_store::object::{Key, OrganizationMember, Role, Team, User};
 use switchboard_store::{Desk, StoreError};
 
-use crate::admin::{Answer, Refused, Request, people, rows};
+use crate::admin::{Answer, Request, rows};
 use crate::auth::Caller;
 use crate::authz::object;
+use crate::people;
+use crate::refused::Refused;
 
 /// `GET /key/list`
 pub(in crate::admin) async fn list(request: &Request) -> Answer {

@@ -3,12 +3,12 @@
 use serde_json::json;
 use switchboard_store::object::{Role, Team};
 
-use crate::admin::Refused;
 use crate::admin::form::Form;
 use crate::auth::Caller;
 use crate::authz::object::Standing;
 use crate::config::Config;
 use crate::config::resolved::Makers;
+use crate::refused::Refused;
 
 /// Refuses a request for a key that does not say what keys of its kind must say. `form` is what was sent: what is filled in by default
 /// was not said. Keys of teams that administrators make need say nothing.

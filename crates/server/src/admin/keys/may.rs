@@ -10,10 +10,11 @@ use switchboard_store::object::{Budget, Json, Key, Team, User};
 
 use super::generate::is_for_calls;
 use crate::admin::form::Form;
+use crate::admin::rows;
 use crate::admin::teams::{differing, leads};
-use crate::admin::{Refused, rows};
 use crate::auth::Caller;
 use crate::authz::object::{self, GROUPS, Standing};
+use crate::refused::Refused;
 
 /// Fields that administrators of the gateway set, be they columns or in the metadata.
 const GATEWAYS: [&str; 10] = [

@@ -10,9 +10,11 @@ use super::hash_of;
 use super::may::{self, Deed};
 use crate::admin::form::Form;
 use crate::admin::teams::Permitted;
-use crate::admin::{Answer, Refused, Request, defaults, duration, rows};
+use crate::admin::{Answer, Request, defaults, duration, rows};
 use crate::auth::{digest, mint};
 use crate::authz::object::Standing;
+use crate::people;
+use crate::refused::Refused;
 
 /// `POST /key/delete`
 pub(in crate::admin) async fn delete(request: &Request) -> Answer {
@@ -42,31 +44,12 @@ pub(in crate::admin) async fn delete(request: &Request) -> Answer {
             may::may(&desk, &caller, key, Deed::Delete).await?;
         }
         for key in &found {
-            remove(&desk, key).await?;
+            people::remove_key(&desk, key).await?;
         }
         Ok(())
     });
     write.await?;
     Ok(json!({"deleted_keys": told}))
-}
-
-/// Deletes a key, and what it was called before.
-pub(in crate::admin) async fn remove(desk: &Desk, key: &Key) -> Result<(), Refused> {
-    for former in desk.named::<FormerKey>(&key.token).await? {
-        desk.delete::<FormerKey>(&former.token).await?;
-    }
-    for mapping in mappings(desk, &key.token).await? {
-        desk.delete::<JwtKeyMapping>(&mapping.id).await?;
-    }
-    desk.delete::<Key>(&key.token).await?;
-    Ok(())
-}
-
-/// The claims of tokens that stand for a key.
-async fn mappings(desk: &Desk, token: &str) -> Result<Vec<JwtKeyMapping>, Refused> {
-    let mut all: Vec<JwtKeyMapping> = desk.all().await?;
-    all.retain(|mapping| mapping.token == token);
-    Ok(all)
 }
 
 /// `POST /key/regenerate` and `POST /key/{key}/regenerate`
@@ -131,7 +114,7 @@ fn renew(desk: &Desk, present: &Key, key: &mut Key, secret: &str) -> Result<(), 
 async fn retire(desk: &Desk, form: &Form, present: &Key, key: &Key) -> Result<(), Refused> {
     let now = Time::now();
     desk.delete::<Key>(&present.token).await?;
-    for mapping in mappings(desk, &present.token).await? {
+    for mapping in people::mappings(desk, &present.token).await? {
         desk.put(&JwtKeyMapping { token: key.token.clone(), updated_at: Some(now), ..mapping }).await?;
     }
     // What was in its grace stays so, for the key that is now.

@@ -5,8 +5,9 @@ use switchboard_store::Time;
 use switchboard_store::object::Model;
 
 use super::{in_file, may_store, row, vault};
-use crate::admin::{Answer, Refused, Request};
+use crate::admin::{Answer, Request};
 use crate::live::seal;
+use crate::refused::Refused;
 
 /// Takes a deployment out of service, or puts it back.
 pub(super) async fn set(request: &Request, blocked: bool) -> Answer {

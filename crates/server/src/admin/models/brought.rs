@@ -10,12 +10,12 @@ use switchboard_store::object::{Model, Role, User};
 use switchboard_store::{Desk, StoreError};
 
 use super::{Json, rules};
-use crate::admin::Refused;
 use crate::auth::Caller;
 use crate::auth::caller::ADMIN;
 use crate::config::keys::Section;
 use crate::fleet::detour;
 use crate::live::seal;
+use crate::refused::Refused;
 
 /// What is said of a model.
 pub(in crate::admin) struct Said<'a> {

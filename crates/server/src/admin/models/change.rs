@@ -8,8 +8,9 @@ use switchboard_store::{Desk, Time};
 use super::brought::{self, Said, is_price};
 use super::{Json, in_file, may_store, rename, row, rules, vault};
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request};
+use crate::admin::{Answer, Request};
 use crate::live::seal;
+use crate::refused::Refused;
 
 /// How a request changes what is there.
 #[derive(Clone, Copy, PartialEq, Eq)]

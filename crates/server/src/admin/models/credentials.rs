@@ -7,8 +7,9 @@ use switchboard_store::{Desk, Time};
 
 use super::{Json, vault};
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request};
+use crate::admin::{Answer, Request};
 use crate::live::seal;
+use crate::refused::Refused;
 
 const LONGEST: usize = 255;
 

@@ -5,7 +5,8 @@ use switchboard_store::Desk;
 use switchboard_store::object::{Model, Object, Team};
 
 use super::{may_store, rules, vault};
-use crate::admin::{Answer, Refused, Request};
+use crate::admin::{Answer, Request};
+use crate::refused::Refused;
 
 /// `POST /model/delete`
 pub(super) async fn delete(request: &Request) -> Answer {
@@ -50,7 +51,7 @@ async fn unlisted(desk: &Desk, mut team: Team, model: &Model) -> Result<(), Refu
     team.models.retain(|name| name != public);
     // An empty list would mean every model.
     if team.models.is_empty() {
-        team.models.push(crate::authz::model::NONE.to_owned());
+        team.models.push(crate::access::NONE.to_owned());
     }
     desk.put(&team).await?;
     Ok(())

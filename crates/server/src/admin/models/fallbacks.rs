@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::settings::{self, Section};
 use super::{Json, may_store};
-use crate::admin::{Answer, Refused, Request};
+use crate::admin::{Answer, Request};
+use crate::refused::Refused;
 
 /// The key of `router_settings` for that kind of failure.
 fn key(kind: &str) -> Result<&'static str, Refused> {

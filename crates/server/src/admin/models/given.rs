@@ -6,7 +6,8 @@ use switchboard_store::object::{Organization, Team};
 use super::settings::{self, Section};
 use super::{Json, may_store};
 use crate::admin::form::{Form, typed};
-use crate::admin::{Answer, Refused, Request, rows};
+use crate::admin::{Answer, Request, rows};
+use crate::refused::Refused;
 
 /// Such a setting of `litellm_settings`.
 struct Setting {

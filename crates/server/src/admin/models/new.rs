@@ -7,10 +7,12 @@ use switchboard_store::{Desk, Time};
 use super::brought::{self, Said};
 use super::change::FIXED;
 use super::{Json, in_file, may_store, row, rules, vault};
+use crate::access::ALL;
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, people};
-use crate::authz::model::ALL;
+use crate::admin::{Answer, Request};
 use crate::live::seal;
+use crate::people;
+use crate::refused::Refused;
 
 /// `POST /model/new`
 pub(super) async fn new(request: &Request) -> Answer {
@@ -51,7 +53,7 @@ pub(super) async fn new(request: &Request) -> Answer {
 fn made(request: &Request, form: &Form) -> Result<Model, Refused> {
     let mut info: Json = form.object("model_info").cloned().unwrap_or_default();
     info.retain(|_, value| !value.is_null());
-    let id = info.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()).map_or_else(people::new_id, str::to_owned);
+    let id = info.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()).map_or_else(crate::id::of_object, str::to_owned);
     if in_file(request, &id) {
         return Err(Refused::bad(format!("the configuration file has a model with the id `{id}`")));
     }
@@ -76,7 +78,7 @@ pub(super) async fn of_team(desk: &Desk, mut model: Model, team: &str) -> Result
     let public = std::mem::take(&mut model.model_name);
     let siblings: Vec<Model> = desk.of_team(team).await?;
     let shared = siblings.iter().find(|sibling| sibling.public_name() == Some(&public)).map(|sibling| sibling.model_name.clone());
-    model.model_name = shared.unwrap_or_else(|| format!("model_name_{team}_{}", people::new_id()));
+    model.model_name = shared.unwrap_or_else(|| format!("model_name_{team}_{}", crate::id::of_object()));
     model.model_info.insert("team_id".to_owned(), team.into());
     model.model_info.insert("team_public_model_name".to_owned(), public.as_str().into());
     let Some(mut team) = desk.get::<Team>(team).await? else { return Ok(model) };

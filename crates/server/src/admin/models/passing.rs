@@ -8,11 +8,14 @@ use switchboard_store::object::Team;
 
 use super::settings::{self, Section};
 use super::{Json, may_store};
+use crate::access;
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, people};
+use crate::admin::{Answer, Request};
 use crate::auth::resolve;
 use crate::live::seal;
 use crate::passing;
+use crate::people;
+use crate::refused::Refused;
 
 const KEY: &str = "pass_through_endpoints";
 
@@ -93,7 +96,7 @@ async fn for_team(request: &Request, id: String) -> Answer {
     let unknown = format!("Team not found, passed team_id={id}");
     let read = request.read(move |desk| async move { Ok::<_, Refused>(desk.get::<Team>(&id).await?) });
     let team = read.await?.ok_or_else(|| Refused::missing(unknown))?;
-    let said = |name: &str| resolve::texts(resolve::metadata(&team.metadata, name));
+    let said = |name: &str| access::texts(resolve::metadata(&team.metadata, name));
     let (listed, closed) = (said("allowed_passthrough_routes"), said("denied_passthrough_routes"));
     let is_open = |path: &str| (listed.is_empty() || listed.iter().any(|one| one == path)) && passing::closed(&closed, path).is_none();
     let mut answer = every(request).await?;
@@ -159,7 +162,7 @@ pub(super) async fn new(request: &Request) -> Answer {
     let mut made = defaults();
     made.extend(sent(&form)?);
     if form.text("id").is_none() {
-        made.insert("id".to_owned(), people::new_id().into());
+        made.insert("id".to_owned(), crate::id::of_object().into());
     }
     let kept = made.clone();
     change(request, move |list| {

@@ -3,8 +3,8 @@
 use switchboard_store::Desk;
 use switchboard_store::object::{AccessGroup, Key, Model, Object, Organization, Project, Team, User};
 
-use crate::admin::Refused;
 use crate::config::Config;
+use crate::refused::Refused;
 
 /// An object with a list of models.
 trait Lists: Object {

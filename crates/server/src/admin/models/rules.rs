@@ -5,13 +5,13 @@ use switchboard_store::Desk;
 use switchboard_store::object::{Credential, Model, Team};
 
 use super::Json;
-use crate::admin::Refused;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::authz::object::{self, Standing};
 use crate::config::{Config, Laid, REFERENCE, may_name};
 use crate::fleet;
 use crate::live::seal;
+use crate::refused::Refused;
 
 fn refused(status: u16, message: &str) -> Refused {
     let quoted = if message.contains('\'') { format!("\"{message}\"") } else { format!("'{message}'") };

@@ -7,11 +7,12 @@ use switchboard_store::Time;
 use switchboard_store::object::Setting;
 
 use super::{Json, may_store, vault};
-use crate::admin::{Answer, Refused, Request};
+use crate::admin::{Answer, Request};
 use crate::config::keys::{Effect, Key, Kind, Section as Keys};
 use crate::config::resolved::Alias;
 use crate::config::{Config, may_name};
 use crate::live::seal;
+use crate::refused::Refused;
 
 /// A section that can be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

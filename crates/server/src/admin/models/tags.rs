@@ -5,7 +5,8 @@ use switchboard_store::Desk;
 use switchboard_store::object::{GroupBudget, Model};
 
 use super::may_store;
-use crate::admin::{Answer, Refused, Request};
+use crate::admin::{Answer, Request};
+use crate::refused::Refused;
 
 const FIELD: &str = "access_groups";
 

@@ -5,7 +5,9 @@ use switchboard_store::object::{GuardedKey, GuardedMember, Guardrail, Key, User}
 use switchboard_store::{Desk, Time};
 
 use super::{cut, form, not_found};
-use crate::admin::{Answer, Refused, Request, people};
+use crate::admin::{Answer, Request};
+use crate::people;
+use crate::refused::Refused;
 
 /// Whom assignments are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +71,7 @@ pub(super) async fn assign_keys(request: &Request) -> Answer {
         for hash in &hashes {
             let key: Key = desk.get(hash).await?.ok_or_else(|| Refused::plain(404, "API key not found: name keys by their hash"))?;
             let guarded = GuardedKey {
-                id: people::new_id(),
+                id: crate::id::of_object(),
                 key_hash: key.account().to_owned(),
                 guardrail_id: guardrail.id.clone(),
                 assigned_by: Some(desk.actor().to_owned()),
@@ -139,7 +141,7 @@ pub(super) async fn assign_members(request: &Request) -> Answer {
         for user in &users {
             desk.get::<User>(user).await?.ok_or_else(|| Refused::plain(404, &format!("Member {user} not found")))?;
             let guarded = GuardedMember {
-                id: people::new_id(),
+                id: crate::id::of_object(),
                 user_id: user.clone(),
                 guardrail_id: guardrail.id.clone(),
                 assigned_by: Some(desk.actor().to_owned()),

@@ -8,9 +8,11 @@ use zeroize::Zeroizing;
 
 use super::{cut, form, not_found, workspaces};
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, people, rows};
+use crate::admin::{Answer, Request, rows};
 use crate::app::App;
 use crate::auth::rules;
+use crate::people;
+use crate::refused::Refused;
 
 /// The longest list of models, keys or users.
 const MOST: usize = 100;
@@ -118,7 +120,8 @@ pub(super) async fn new(request: &Request) -> Answer {
     let named = form.owned("workspace_id");
     let place = request.read(move |desk| async move { workspaces::named(&desk, named.as_deref()).await }).await?;
     let place = place.id().to_owned();
-    let key = ProviderKey { id: people::new_id(), provider, label, workspace_id: place, created_at: Time::now(), ..ProviderKey::default() };
+    let key =
+        ProviderKey { id: crate::id::of_object(), provider, label, workspace_id: place, created_at: Time::now(), ..ProviderKey::default() };
     // Sealed before there is a row that says so: a row without its key would be a promise nobody keeps.
     let vault = request.app.trust()?.vault().await?;
     vault.put(rules::cell(&key), secret).await?;

@@ -12,10 +12,11 @@ use switchboard_store::{Desk, Time};
 
 use super::form;
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, keys};
+use crate::admin::{Answer, Request, keys};
 use crate::auth::rules::DEFAULT_WORKSPACE;
 use crate::auth::{Caller, Credential, digest};
 use crate::authz::contain::Bounds;
+use crate::refused::Refused;
 
 /// How long a code can be traded.
 const PATIENCE: i64 = 600;

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{line_by, line_of};
-use crate::admin::{Answer, Refused, Request};
+use crate::admin::{Answer, Request};
 use crate::keep;
+use crate::refused::Refused;
 
 /// `GET /generation/content`
 pub(super) async fn of(request: &Request) -> Answer {

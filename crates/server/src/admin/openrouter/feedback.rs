@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::form;
 use crate::admin::experiments::feedback;
-use crate::admin::{Answer, Refused, Request};
+use crate::admin::{Answer, Request};
+use crate::refused::Refused;
 
 /// The longest comment.
 const LONGEST: usize = 1000;

@@ -10,9 +10,11 @@ use switchboard_store::{Desk, Time};
 use super::workspaces::{self, Place};
 use super::{cut, form, not_found};
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, people, rows};
+use crate::admin::{Answer, Request, rows};
 use crate::auth::rules::default_guardrail;
 use crate::guard;
+use crate::people;
+use crate::refused::Refused;
 
 /// A guardrail as it is told.
 fn shown(guardrail: &Guardrail) -> Value {
@@ -114,7 +116,7 @@ pub(super) async fn new(request: &Request) -> Answer {
     let write = request.write(move |desk| async move {
         let place = workspaces::named(&desk, form.text("workspace_id")).await?;
         let blank = Guardrail {
-            id: people::new_id(),
+            id: crate::id::of_object(),
             created_by: Some(desk.actor().to_owned()),
             created_at: Some(Time::now()),
             ..Guardrail::default()

@@ -9,8 +9,10 @@ use switchboard_store::{Desk, Time};
 use super::usage::{self, Usage, dollars};
 use super::workspaces;
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, keys};
+use crate::admin::{Answer, Request, keys};
 use crate::auth::rules::DEFAULT_WORKSPACE;
+use crate::people;
+use crate::refused::Refused;
 
 /// Keys on a page, as OpenRouter's clients expect.
 const PAGE: i64 = 100;
@@ -283,7 +285,7 @@ pub(super) async fn delete(request: &Request) -> Answer {
     let hash = request.part(0).to_owned();
     let write = request.write(move |desk| async move {
         let key: Key = desk.get(&hash).await?.ok_or_else(missing)?;
-        keys::remove(&desk, &key).await
+        people::remove_key(&desk, &key).await
     });
     write.await?;
     Ok(json!({"deleted": true}))

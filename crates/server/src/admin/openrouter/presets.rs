@@ -6,9 +6,11 @@ use switchboard_store::object::{Preset, PresetVersion};
 use switchboard_store::{Desk, Time};
 
 use super::{cut, not_found};
-use crate::admin::{Answer, Refused, Request, people, rows};
+use crate::admin::{Answer, Request, rows};
 use crate::auth::rules::DEFAULT_WORKSPACE;
+use crate::people;
 use crate::preset::Settings;
+use crate::refused::Refused;
 
 /// The longest slug.
 const LONGEST: usize = 100;
@@ -112,7 +114,7 @@ pub(super) async fn keep(request: &Request, dialect: Dialect) -> Answer {
         let actor = user.clone().unwrap_or_else(|| desk.actor().to_owned());
         let known = find(&desk, &place, &slug).await?;
         let mut preset = known.unwrap_or_else(|| Preset {
-            id: people::new_id(),
+            id: crate::id::of_object(),
             creator_user_id: user,
             workspace_id: Some(place),
             name: slug.clone(),
@@ -123,7 +125,7 @@ pub(super) async fn keep(request: &Request, dialect: Dialect) -> Answer {
         });
         let last = versions(&desk, &preset).await?.last().map_or(0, |version| version.version);
         let version = PresetVersion {
-            id: people::new_id(),
+            id: crate::id::of_object(),
             preset_id: preset.id.clone(),
             creator_id: actor,
             version: last + 1,

@@ -10,8 +10,8 @@ use switchboard_store::ledger::{BYOK_COST, LogLine};
 use switchboard_store::{Money, Store, Time};
 
 use super::said;
-use crate::admin::Refused;
 use crate::auth::rules::DEFAULT_WORKSPACE;
+use crate::refused::Refused;
 
 /// An amount as answers write it.
 pub(super) fn dollars(nano: i64) -> Value {

@@ -13,8 +13,10 @@ pub(super) use members::{add_members, members, organization, remove_members};
 
 use super::{cut, form, guardrails, not_found};
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, people};
+use crate::admin::{Answer, Request};
 use crate::auth::rules::{self, DEFAULT_WORKSPACE, default_guardrail};
+use crate::people;
+use crate::refused::Refused;
 
 /// A workspace, and the team it is; the default one is none.
 #[derive(Clone, Debug)]
@@ -186,7 +188,7 @@ pub(super) async fn new(request: &Request) -> Answer {
     let user = request.caller.user.clone();
     let write = request.write(move |desk| async move {
         let now = Some(Time::now());
-        let mut team = Team { team_id: people::new_id(), created_at: now, updated_at: now, ..Team::default() };
+        let mut team = Team { team_id: crate::id::of_object(), created_at: now, updated_at: now, ..Team::default() };
         team.created_by = Some(desk.actor().to_owned());
         if let Some(user) = user {
             let member = Member { user_id: Some(user), user_email: None, role: "admin".to_owned() };
@@ -241,7 +243,7 @@ pub(super) async fn delete(request: &Request) -> Answer {
             desk.delete::<ProviderKey>(&key.id).await?;
         }
         for key in desk.of_team::<Key>(&id).await? {
-            crate::admin::keys::remove(&desk, &key).await?;
+            people::remove_key(&desk, &key).await?;
         }
         let members: Vec<String> = team.members_with_roles.iter().filter_map(|member| member.user_id.clone()).collect();
         for member in members {

@@ -6,8 +6,10 @@
 use switchboard_store::object::{Role, Team, User};
 use switchboard_store::{Desk, Time};
 
-use crate::admin::{Refused, Request, people};
+use crate::admin::Request;
 use crate::auth::{Caller, session};
+use crate::people;
+use crate::refused::Refused;
 
 /// The group of administrators, as the configuration names it.
 pub(in crate::admin) struct Admins {

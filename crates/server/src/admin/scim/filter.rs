@@ -1,6 +1,6 @@
 //! Filters of lists: `userName eq "x"`, several with `and`.
 
-use crate::admin::Refused;
+use crate::refused::Refused;
 
 /// What an attribute must be; the attribute in small letters.
 pub(super) type Term = (String, String);

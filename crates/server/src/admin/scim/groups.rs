@@ -7,8 +7,9 @@ use switchboard_store::{Desk, Time};
 use super::admins::Admins;
 use super::{attribute, cut, filter, ids, meta, part, patch as patching, refused, text, window};
 use crate::admin::grouping::access_groups;
-use crate::admin::people::{self, Portion};
-use crate::admin::{Answer, Refused, Request, keys};
+use crate::admin::{Answer, Request, keys};
+use crate::people::{self, Portion};
+use crate::refused::Refused;
 
 const SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 
@@ -90,7 +91,7 @@ pub(super) async fn new(request: &Request) -> Answer {
     }
     let admins = Admins::of(request);
     let write = request.write(move |desk| async move {
-        let id = text(&resource, "id").or_else(|| text(&resource, EXTERNAL)).unwrap_or_else(people::new_id);
+        let id = text(&resource, "id").or_else(|| text(&resource, EXTERNAL)).unwrap_or_else(crate::id::of_object);
         if desk.get::<Team>(&id).await?.is_some() {
             return Err(refused(409, "uniqueness", format!("Group already exists with ID: {id}")));
         }
@@ -176,7 +177,7 @@ pub(super) async fn delete(request: &Request) -> Answer {
     let write = request.write(move |desk| async move {
         let mut team: Team = desk.get(&id).await?.ok_or_else(|| missing(&id))?;
         for key in desk.of_team::<Key>(&id).await? {
-            keys::remove(&desk, &key).await?;
+            people::remove_key(&desk, &key).await?;
         }
         let members: Vec<String> = team.members_with_roles.iter().filter_map(|member| member.user_id.clone()).collect();
         let were = admins.in_team(&team);

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{ENTERPRISE, filter, flag, refused};
-use crate::admin::Refused;
+use crate::refused::Refused;
 
 type Resource = Map<String, Value>;
 

@@ -6,10 +6,12 @@ use switchboard_store::{Desk, StoreError, Time};
 
 use super::admins::{self, Admins};
 use super::{ENTERPRISE, attribute, cut, filter, flag, ids, meta, part, patch as patching, refused, text, window};
-use crate::admin::{Answer, Refused, Request, people, users};
+use crate::admin::{Answer, Request, users};
 use crate::auth::resolve::is_active;
 use crate::auth::session;
 use crate::auth::token::principal::join_all;
+use crate::people;
+use crate::refused::Refused;
 
 const SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 /// Marks keys that were blocked because their user was deactivated.

@@ -11,9 +11,10 @@ use switchboard_store::ledger::report::{self, By, Days, LineSort, Lines, Sum, Su
 use switchboard_store::object::{Key, OrganizationMember, Role, Team};
 
 use super::{MOST, Owner, day, days, dollars, of, several, text, time};
-use crate::admin::{Answer, Refused, Request, keys};
+use crate::admin::{Answer, Request, keys};
 use crate::auth::Caller;
 use crate::authz::object::{self, Standing};
+use crate::refused::Refused;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 

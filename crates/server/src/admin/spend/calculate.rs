@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use switchboard_engine::meter;
 use switchboard_engine::wire::reply::Usage;
 
-use crate::admin::{Answer, Refused, Request};
+use crate::admin::{Answer, Request};
+use crate::refused::Refused;
 
 /// Bytes that a token is taken to have where none are counted: as the router does.
 const BYTES_A_TOKEN: u64 = 4;

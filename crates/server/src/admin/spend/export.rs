@@ -9,7 +9,8 @@ use switchboard_store::ledger::report::{self, By, Sum, SumSort};
 
 use super::activity::{allowed, keys_and_teams, metrics};
 use super::{MOST, Owner};
-use crate::admin::{Answer, Refused, Request};
+use crate::admin::{Answer, Request};
+use crate::refused::Refused;
 
 /// The columns, in their order.
 const COLUMNS: [&str; 16] = [

@@ -8,7 +8,8 @@ use switchboard_store::ledger::report::{self, By, Days, Sum, SumSort};
 use switchboard_store::object::{Key, Team};
 
 use super::{MOST, day, days, dollars, of, several, text};
-use crate::admin::{Answer, Refused, Request, keys as key_routes};
+use crate::admin::{Answer, Request, keys as key_routes};
+use crate::refused::Refused;
 
 /// `GET /global/spend`
 pub(super) async fn spend(request: &Request) -> Answer {

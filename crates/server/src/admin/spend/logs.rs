@@ -11,8 +11,9 @@ use switchboard_store::object::Team;
 
 use super::failed::{error, is_unknown};
 use super::{MOST, day, dollars, text, time};
-use crate::admin::{Answer, Refused, Request, keys};
+use crate::admin::{Answer, Request, keys};
 use crate::authz::object::{self, Standing};
+use crate::refused::Refused;
 
 /// What a call is named that was passed on as it was.
 const PASSED: &str = "pass_through_endpoint";

@@ -5,8 +5,9 @@ use switchboard_store::ledger::report::Days;
 use switchboard_store::object::{Key, OrganizationMember, Role, Team};
 
 use super::{day, global, text};
-use crate::admin::{Answer, Refused, Request, keys};
+use crate::admin::{Answer, Request, keys};
 use crate::authz::object::{self, Standing};
+use crate::refused::Refused;
 
 /// Whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

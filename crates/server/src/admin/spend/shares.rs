@@ -6,7 +6,8 @@ use switchboard_store::ledger::{self, Share};
 use switchboard_store::object::{Team, User};
 
 use super::{Owner, activity, dollars, text};
-use crate::admin::{Answer, Refused, Request};
+use crate::admin::{Answer, Request};
+use crate::refused::Refused;
 
 /// Longer times are not looked through.
 const LONGEST: i64 = 400 * 86_400;

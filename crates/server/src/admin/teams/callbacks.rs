@@ -9,7 +9,8 @@ use switchboard_store::object::Team;
 
 use super::administered;
 use crate::admin::callback_vars::{FORMER, PLACE, VARIABLES, redact};
-use crate::admin::{Answer, Refused, Request, rows};
+use crate::admin::{Answer, Request, rows};
+use crate::refused::Refused;
 
 /// The team, if the caller administers it; `status` is what those are told who may know that there is none.
 async fn team(
@@ -132,8 +133,8 @@ impl Told {
         match (place(PLACE), place(FORMER)) {
             (Some(entries), _) => entries.as_array().into_iter().flatten().for_each(|entry| told.add(entry)),
             (None, Some(former)) => {
-                told.success = crate::auth::resolve::texts(former.get("success_callback"));
-                told.failure = crate::auth::resolve::texts(former.get("failure_callback"));
+                told.success = crate::access::texts(former.get("success_callback"));
+                told.failure = crate::access::texts(former.get("failure_callback"));
                 told.variables(former.get("callback_vars"));
             }
             (None, None) => {}

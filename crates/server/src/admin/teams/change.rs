@@ -11,10 +11,12 @@ use super::{UPDATE, administered, missing};
 use crate::admin::form::Form;
 use crate::admin::grouping::access_groups;
 use crate::admin::scim::Admins;
-use crate::admin::{Answer, Refused, Request, keys, people, rows, spent};
+use crate::admin::{Answer, Request, keys, rows, spent};
 use crate::auth::Caller;
 use crate::authz::object::{GROUPS, MEMBER_ROUTES, administers_organization};
 use crate::authz::{admins_only, contain};
+use crate::people;
+use crate::refused::Refused;
 
 /// `POST /team/update`
 pub(in crate::admin) async fn update(request: &Request) -> Answer {
@@ -152,7 +154,7 @@ pub(in crate::admin) async fn delete_models(request: &Request) -> Answer {
         team.models.retain(|model| !models.contains(model));
         // An empty list would mean every model.
         if some && team.models.is_empty() {
-            team.models.push(crate::authz::model::NONE.to_owned());
+            team.models.push(crate::access::NONE.to_owned());
         }
     })
     .await
@@ -189,7 +191,7 @@ pub(in crate::admin) async fn delete(request: &Request) -> Answer {
         for id in &ids {
             let mut team = deletable(&desk, &caller, id).await?;
             for key in desk.of_team::<Key>(id).await? {
-                keys::remove(&desk, &key).await?;
+                people::remove_key(&desk, &key).await?;
             }
             let members: Vec<String> = team.members_with_roles.iter().filter_map(|member| member.user_id.clone()).collect();
             for member in members {

@@ -6,10 +6,11 @@ use switchboard_store::object::{Budget, Key, Member, Organization, Team, TeamMem
 use switchboard_store::{Desk, StoreError};
 
 use super::{Permitted, missing};
-use crate::admin::{Answer, Refused, Request, rows};
+use crate::admin::{Answer, Request, rows};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::authz::object::{self, Standing};
+use crate::refused::Refused;
 
 /// `GET /team/info`
 pub(in crate::admin) async fn info(request: &Request) -> Answer {

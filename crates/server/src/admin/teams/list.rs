@@ -6,8 +6,9 @@ use switchboard_store::desk::{Filter, Order, Page, Seen, Sort};
 use switchboard_store::object::{Key, OrganizationMember, Role, Team, User};
 
 use super::find::{membership, memberships};
-use crate::admin::{Answer, Refused, Request, rows};
+use crate::admin::{Answer, Request, rows};
 use crate::auth::Caller;
+use crate::refused::Refused;
 
 /// `GET /team/list`
 pub(in crate::admin) async fn list(request: &Request) -> Answer {

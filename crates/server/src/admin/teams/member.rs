@@ -7,14 +7,16 @@ use switchboard_store::{Desk, Time};
 use super::find::membership;
 use super::{administered, member_of, missing};
 use crate::admin::form::Form;
-use crate::admin::people::{self, Portion};
-use crate::admin::{Answer, Refused, Request, rows};
+use crate::admin::members;
+use crate::admin::{Answer, Request, rows};
+use crate::people::{self, Portion};
+use crate::refused::Refused;
 
 /// `POST /team/member_add`
 pub(in crate::admin) async fn add(request: &Request) -> Answer {
     let form = request.form("TeamMemberAddRequest")?;
     rows::amounts(&form)?;
-    let members = people::members(form.get("member"));
+    let members = members::named(form.get("member"));
     let id = form.owned("team_id").unwrap_or_default();
     let (team, added) = put_in(request, id, members, form).await?;
     let app = &request.app;
@@ -37,7 +39,7 @@ async fn put_in(request: &Request, id: String, members: Vec<Member>, form: Form)
     let write = request.write(move |desk| async move {
         let mut team = administered(&desk, &caller, &id, "/team/member_add").await?;
         let shared = team.metadata.as_ref().and_then(|metadata| metadata.get("team_member_budget_id")).and_then(Value::as_str);
-        let portion = Portion { budget_id: shared.map(str::to_owned), ..Portion::of(&form) };
+        let portion = Portion { budget_id: shared.map(str::to_owned), ..members::portion(&form) };
         contained(&team, &portion)?;
         let several = members.len() > 1;
         let mut added = Vec::new();
@@ -49,7 +51,7 @@ async fn put_in(request: &Request, id: String, members: Vec<Member>, form: Form)
                 }
                 return Err(already(&team, member));
             }
-            let brought_in_by = people::bringing(&desk, &caller, member.user_id.as_deref(), member.user_email.as_deref()).await?;
+            let brought_in_by = members::bringing(&desk, &caller, member.user_id.as_deref(), member.user_email.as_deref()).await?;
             let portion = Portion { brought_in_by, ..portion.clone() };
             let (user, row) = people::join(&desk, &mut team, member, &portion).await?;
             let budget: Option<Budget> = match &row.budget_id {
@@ -67,7 +69,7 @@ async fn put_in(request: &Request, id: String, members: Vec<Member>, form: Form)
 
 /// A member has no models that the team has not.
 fn contained(team: &Team, portion: &Portion) -> Result<(), Refused> {
-    let every = team.models.is_empty() || team.models.iter().any(|model| model == crate::authz::model::ALL);
+    let every = team.models.is_empty() || team.models.iter().any(|model| model == crate::access::ALL);
     let foreign = portion.allowed_models.iter().flatten().find(|model| !every && !team.models.contains(model));
     match foreign {
         Some(model) => Err(Refused::said(400, &format!("allowed_models: '{model}' is not among the team's models {:?}", team.models))),
@@ -98,7 +100,7 @@ pub(in crate::admin) async fn add_many(request: &Request) -> Answer {
     let form = request.form("BulkTeamMemberAddRequest")?;
     rows::amounts(&form)?;
     let id = form.owned("team_id").unwrap_or_default();
-    let mut members = people::members(form.get("members"));
+    let mut members = members::named(form.get("members"));
     if form.flag("all_users") == Some(true) {
         // Who there is besides their team is not for its administrators to know.
         if !request.caller.is_admin() {

@@ -6,13 +6,15 @@ use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
 use crate::admin::grouping::access_groups;
-use crate::admin::people::{self, Portion};
+use crate::admin::members;
 use crate::admin::rows::{self, IN_METADATA};
 use crate::admin::scim::Admins;
-use crate::admin::{Answer, Refused, Request, defaults};
+use crate::admin::{Answer, Request, defaults};
 use crate::auth::Caller;
 use crate::authz::contain;
 use crate::authz::object::administers_organization;
+use crate::people::{self, Portion};
+use crate::refused::Refused;
 
 /// `POST /team/new`
 pub(in crate::admin) async fn new(request: &Request) -> Answer {
@@ -28,7 +30,7 @@ pub(in crate::admin) async fn new(request: &Request) -> Answer {
         contain::passages(&caller, "team", &Json::new(), &team.metadata.clone().unwrap_or_default())?;
         leaves_keys_alone(&desk, &caller, &team).await?;
         within_organization(&desk, &team).await?;
-        let mut members = people::members(form.get("members_with_roles"));
+        let mut members = members::named(form.get("members_with_roles"));
         for (list, role) in [("admins", "admin"), ("members", "user")] {
             let named = form.texts(list).unwrap_or_default();
             members.extend(named.into_iter().map(|user| Member { user_id: Some(user), user_email: None, role: role.to_owned() }));
@@ -38,7 +40,7 @@ pub(in crate::admin) async fn new(request: &Request) -> Answer {
         }
         let portion = shared_portion(&desk, &form, &mut team).await?;
         for member in &members {
-            let brought_in_by = people::bringing(&desk, &caller, member.user_id.as_deref(), member.user_email.as_deref()).await?;
+            let brought_in_by = members::bringing(&desk, &caller, member.user_id.as_deref(), member.user_email.as_deref()).await?;
             people::join(&desk, &mut team, member, &Portion { brought_in_by, ..portion.clone() }).await?;
         }
         desk.put(&team).await?;
@@ -62,7 +64,7 @@ async fn may_make(desk: &Desk, caller: &Caller, form: &Form) -> Result<(), Refus
 async fn fresh(desk: &Desk, form: &Form) -> Result<Team, Refused> {
     let now = Time::now();
     let mut team: Team = rows::merged(&Team::default(), &only_columns(form), &[])?;
-    team.team_id = form.owned("team_id").filter(|id| !id.is_empty()).unwrap_or_else(people::new_id);
+    team.team_id = form.owned("team_id").filter(|id| !id.is_empty()).unwrap_or_else(crate::id::of_object);
     if desk.get::<Team>(&team.team_id).await?.is_some() {
         return Err(taken(&team.team_id));
     }
@@ -104,7 +106,7 @@ pub(super) async fn within_organization(desk: &Desk, team: &Team) -> Result<(), 
     let Some(id) = &team.organization_id else { return Ok(()) };
     let organization: Option<Organization> = desk.get(id).await?;
     let organization = organization.ok_or_else(|| Refused::said(404, &format!("Organization not found, passed organization_id={id}")))?;
-    let every = |list: &[String]| list.is_empty() || list.iter().any(|name| name == crate::authz::model::ALL);
+    let every = |list: &[String]| list.is_empty() || list.iter().any(|name| name == crate::access::ALL);
     let foreign = team.models.iter().find(|model| !organization.models.contains(model)).filter(|_| !every(&organization.models));
     if let Some(model) = foreign {
         let message = format!("Cannot use model '{model}': it is not among the models of organization {id}: {:?}", organization.models);
@@ -139,7 +141,7 @@ pub(super) async fn shared_portion(desk: &Desk, form: &Form, team: &mut Team) ->
     };
     let (now, before) = (Time::now(), budget.clone());
     if budget.budget_id.is_empty() {
-        (budget.budget_id, budget.created_at, budget.created_by) = (people::new_id(), Some(now), Some(desk.actor().to_owned()));
+        (budget.budget_id, budget.created_at, budget.created_by) = (crate::id::of_object(), Some(now), Some(desk.actor().to_owned()));
     }
     if form.sent("team_member_budget") {
         budget.max_budget = form.money("team_member_budget");

@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use switchboard_store::object::{Json, Key, Team};
 use switchboard_store::{Desk, StoreError};
 
+use crate::admin::Request;
 use crate::admin::form::Form;
 use crate::admin::rows::{self, IN_METADATA};
-use crate::admin::{Refused, Request};
 use crate::auth::Caller;
 use crate::authz::object::{self, Standing};
+use crate::refused::Refused;
 
 /// Their permission to make and change projects.
 const PROJECTS: &str = "projects";

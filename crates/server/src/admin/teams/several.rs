@@ -6,7 +6,8 @@ use switchboard_store::{Desk, Time};
 
 use super::member;
 use crate::admin::form::Form;
-use crate::admin::{Refused, people};
+use crate::people;
+use crate::refused::Refused;
 
 /// Takes the member that the form names out of the team. The team is kept by the caller.
 pub(in crate::admin) async fn take_out(desk: &Desk, team: &mut Team, form: &Form) -> Result<(), Refused> {

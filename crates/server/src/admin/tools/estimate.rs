@@ -6,8 +6,9 @@ use switchboard_engine::meter::{Bill, bill};
 use switchboard_engine::tariff::Tariff;
 use switchboard_engine::wire::reply::Usage;
 
-use super::super::{Answer, Refused, Request};
+use super::super::{Answer, Request};
 use crate::admin::form::Form;
+use crate::refused::Refused;
 
 /// `POST /cost/estimate`
 pub(super) fn estimate(request: &Request) -> Answer {

@@ -13,8 +13,9 @@ use switchboard_engine::wire::{Dialect, Operation};
 
 use super::card;
 use crate::accept::{Draft, named};
-use crate::admin::{Answer, Refused, Request, cost_map};
+use crate::admin::{Answer, Request, cost_map};
 use crate::config::keys::Section;
+use crate::refused::Refused;
 
 /// The forms a request may have, by LiteLLM's names for calls.
 const FORMS: [(&str, Dialect); 10] = [

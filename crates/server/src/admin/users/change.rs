@@ -9,9 +9,11 @@ use super::find::row;
 use super::missing;
 use super::new::{hashed, only_columns};
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, keys, people, rows, spent};
+use crate::admin::{Answer, Request, keys, rows, spent};
 use crate::auth::{Caller, password};
 use crate::authz::object;
+use crate::people;
+use crate::refused::Refused;
 
 /// What null puts back in a user: limits, and the permissions of objects.
 const BY_NULL: [&str; 6] = ["max_budget", "budget_duration", "tpm_limit", "rpm_limit", "model_max_budget", "object_permission"];
@@ -182,7 +184,7 @@ async fn is_among(desk: &Desk, user: &User, own: &[String]) -> Result<bool, Refu
 /// Deletes a user, with the keys.
 async fn remove(desk: &Desk, user: &User) -> Result<(), Refused> {
     for key in desk.of_user::<Key>(&user.user_id).await? {
-        keys::remove(desk, &key).await?;
+        people::remove_key(desk, &key).await?;
     }
     forget(desk, user).await
 }

@@ -7,10 +7,11 @@ use switchboard_store::{Desk, StoreError};
 
 use super::{PROXY, missing};
 use crate::admin::teams::{membership, memberships};
-use crate::admin::{Answer, Refused, Request, rows};
+use crate::admin::{Answer, Request, rows};
 use crate::auth::Caller;
 use crate::auth::caller::ADMIN;
 use crate::authz::object::{self, Standing};
+use crate::refused::Refused;
 
 /// A team, and some of those in it.
 type Joined = (Team, Vec<(TeamMember, Option<Budget>)>);

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use switchboard_store::desk::{Filter, Order, Page, Sort};
 use switchboard_store::object::{Key, User};
 
-use crate::admin::{Answer, Refused, Request, rows};
+use crate::admin::{Answer, Request, rows};
+use crate::refused::Refused;
 
 /// `GET /user/list`
 pub(in crate::admin) async fn list(request: &Request) -> Answer {

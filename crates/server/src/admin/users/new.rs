@@ -7,12 +7,14 @@ use switchboard_store::object::{Budget, Key, Member, Organization, OrganizationM
 use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
-use crate::admin::people::{self, Portion};
+use crate::admin::members;
 use crate::admin::rows::{self, IN_METADATA};
-use crate::admin::{Answer, Refused, Request, defaults, keys};
+use crate::admin::{Answer, Request, defaults, keys};
 use crate::app::App;
 use crate::auth::{Caller, password};
 use crate::authz::object::administers_organization;
+use crate::people::{self, Portion};
+use crate::refused::Refused;
 
 /// `POST /user/new`
 pub(in crate::admin) async fn new(request: &Request) -> Answer {
@@ -81,7 +83,7 @@ async fn may_make(desk: &Desk, caller: &Caller, form: &Form) -> Result<(), Refus
 async fn fresh(desk: &Desk, form: &Form) -> Result<User, Refused> {
     let now = Time::now();
     let mut user: User = rows::merged(&User::default(), &only_columns(form), &[])?;
-    user.user_id = form.owned("user_id").filter(|id| !id.is_empty()).unwrap_or_else(people::new_id);
+    user.user_id = form.owned("user_id").filter(|id| !id.is_empty()).unwrap_or_else(crate::id::of_object);
     if desk.get::<User>(&user.user_id).await?.is_some() {
         return Err(Refused::said(409, &format!("User with id {} already exists", user.user_id)));
     }
@@ -122,7 +124,7 @@ fn wanted_teams(form: &Form, user: &User) -> Vec<(String, Member, Portion)> {
             team => {
                 let own = Form { fields: team.as_object().cloned().unwrap_or_default() };
                 let role = own.text("user_role").unwrap_or("user");
-                wanted.push((own.owned("team_id").unwrap_or_default(), member(role), Portion::of(&own)));
+                wanted.push((own.owned("team_id").unwrap_or_default(), member(role), members::portion(&own)));
             }
         }
     }

@@ -5,8 +5,8 @@ use switchboard_engine::pattern::matches;
 use switchboard_store::Time;
 
 use super::Claims;
-use crate::admin::Refused;
 use crate::config::resolved::{ClaimFields, Grant, JwtAuth};
+use crate::refused::Refused;
 
 /// Who sent a token, in the gateway's terms.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -9,7 +9,6 @@ use switchboard_store::{Desk, Store, Time};
 
 use super::claims::Bearer;
 use super::register;
-use crate::admin::{Refused, people};
 use crate::auth::caller::{ADMIN, Caller, Credential};
 use crate::auth::mint::Pepper;
 use crate::auth::owned::Owned;
@@ -17,6 +16,8 @@ use crate::auth::resolve::{self, Groups};
 use crate::auth::rules::Rules;
 use crate::auth::terms::{self, Policy};
 use crate::config::resolved::{JwtAuth, Newcomer, Unmapped};
+use crate::people;
+use crate::refused::Refused;
 
 /// The name of callers who have a token, in logs and records.
 const NAME: &str = "jwt";

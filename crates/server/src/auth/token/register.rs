@@ -9,9 +9,10 @@ use switchboard_store::{Desk, Store, Time};
 
 use super::claims::{Bearer, Mapping};
 use super::principal::Means;
-use crate::admin::{Refused, people};
 use crate::auth::caller::Caller;
 use crate::auth::{digest, mint};
+use crate::people;
+use crate::refused::Refused;
 
 /// Who makes such keys and mappings, in logs and rows.
 const ACTOR: &str = "auto_register";
@@ -43,7 +44,7 @@ pub(super) async fn registered(store: &Store, means: &Means, bearer: &Bearer, is
         };
         let (now, actor) = (Some(Time::now()), Some(desk.actor().to_owned()));
         desk.put(&JwtKeyMapping {
-            id: people::new_id(),
+            id: crate::id::of_object(),
             jwt_issuer: issuer,
             jwt_claim_name: mapping.claim,
             jwt_claim_value: value,

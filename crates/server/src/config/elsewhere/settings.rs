@@ -133,7 +133,7 @@ impl Management {
         if let Some(sts) = text("aws_sts_endpoint") {
             endpoints.sts = sts;
         }
-        let mut source = crate::fleet::credential::aws_chain(environment, text("aws_profile_name"), endpoints.clone());
+        let mut source = environment.aws_chain(text("aws_profile_name"), endpoints.clone());
         if let Some(role) = text("aws_role_name") {
             source = aws::Source::Role {
                 base: Box::new(source),

@@ -9,7 +9,7 @@ use switchboard_engine::admit::{Budget, Limit, Mode, NanoUsd, Terms, Unit, Windo
 use super::routing::parse;
 use crate::config::fields::Reader;
 use crate::config::yaml::Node;
-use crate::limits::rules::{Among, Per, Rule};
+use crate::limit_rules::{Among, Per, Rule};
 
 /// A manifest, or a rule that stands for itself.
 #[derive(Deserialize)]

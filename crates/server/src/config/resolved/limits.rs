@@ -1,13 +1,13 @@
 //! What limits there are beside those of keys and teams, and what becomes of them in an outage.
 
-use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::admit::share::Without;
+use switchboard_engine::admit::{Budget, NanoUsd, Window};
 use switchboard_store::lease::Budgets;
 
 use super::general::General;
 use super::limit_rules;
 use crate::config::fields::{Fields, Reader};
-use crate::limits::rules::Rule;
+use crate::limit_rules::Rule;
 
 /// Limits of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,4 +62,10 @@ fn without_redis(reader: &mut Reader<'_>, own: &Fields, closed: bool) -> Without
             Without::Share
         }
     }
+}
+
+/// A budget as the configuration writes one.
+pub(super) fn budget(limit: Option<&str>, window: Option<&str>) -> Option<Budget> {
+    let limit = limit.and_then(NanoUsd::parse)?;
+    Some(Budget::new(limit, window.map_or(Some(Window::Lifetime), Window::parse)?))
 }

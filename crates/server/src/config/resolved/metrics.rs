@@ -3,7 +3,15 @@
 use super::super::fields::Fields;
 use crate::config::keys;
 use crate::config::yaml::Node;
-use crate::metrics::text::Group;
+
+/// Which of LiteLLM's metrics are kept, with which labels (`prometheus_metrics_config`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// The metrics.
+    pub metrics: Vec<String>,
+    /// Their labels; `None`: all they have.
+    pub labels: Option<Vec<String>>,
+}
 
 /// What LiteLLM's settings say of metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

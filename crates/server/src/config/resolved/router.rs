@@ -15,8 +15,8 @@ use super::spending::is_unlimited;
 use crate::config::diagnostic::Location;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::{self, Section};
+use crate::config::resolved::limits;
 use crate::config::yaml::Node;
-use crate::limits::places;
 
 /// How deployments are chosen and what happens when one fails.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,7 +118,7 @@ fn provider_budgets(reader: &mut Reader<'_>, fields: &Fields) -> Vec<(String, Bu
     for entry in fields.map("provider_budget_config").into_iter().flat_map(|map| &map.entries) {
         let said = |names: [&str; 2]| names.into_iter().find_map(|name| entry.node.as_map()?.get(name));
         let limit = said(["budget_limit", "max_budget"]).and_then(keys::decimal);
-        match places::budget(limit, said(["time_period", "budget_duration"]).and_then(keys::text)) {
+        match limits::budget(limit, said(["time_period", "budget_duration"]).and_then(keys::text)) {
             Some(budget) => budgets.push((entry.name.clone(), budget)),
             None if is_unlimited(&entry.node) => {
                 let message = format!("`router_settings.provider_budget_config.{}` says no amount, and bounds nothing", entry.name);

@@ -16,8 +16,8 @@ use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation, multipart};
 
 use super::{DOOR, Way, here};
-use crate::app::unix_seconds;
 use crate::auth::Caller;
+use crate::clock::unix_seconds;
 
 /// What LiteLLM's clients of these routes name tags in, and what all others do.
 const TAGS: [HeaderName; 2] = [HeaderName::from_static("tags"), HeaderName::from_static("x-litellm-tags")];

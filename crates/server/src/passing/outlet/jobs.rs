@@ -24,7 +24,8 @@ use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
 
 use super::{Place, Way, draft, target};
-use crate::accept::{Answered, Refusal};
+use crate::accept::Refusal;
+use crate::answered::Answered;
 use crate::app::Acceptor;
 use crate::config::Config;
 use crate::money::awaited::Awaited;

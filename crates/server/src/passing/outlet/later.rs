@@ -9,7 +9,7 @@ use switchboard_engine::wire::Dialect;
 use switchboard_engine::wire::event::Event;
 use switchboard_engine::wire::reply::Usage;
 
-use crate::accept::Answered;
+use crate::answered::Answered;
 use crate::app::App;
 use crate::authz::answer;
 use crate::keep::hear;

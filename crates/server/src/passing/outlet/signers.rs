@@ -7,9 +7,9 @@ use switchboard_engine::catalog::Provider;
 use switchboard_engine::sign::Signer;
 
 use super::Place;
-use crate::admin::Refused;
 use crate::config::Config;
 use crate::fleet::credential::Ingredients;
+use crate::refused::Refused;
 
 /// What shows credentials, kept for as long as the configuration holds: tokens are not fetched for every request.
 #[derive(Default)]

@@ -6,7 +6,9 @@ use switchboard_store::object::WorkspaceBudget;
 
 use super::{Place, find, keep};
 use crate::admin::openrouter::{form, not_found};
-use crate::admin::{Answer, Refused, Request, people};
+use crate::admin::{Answer, Request};
+use crate::people;
+use crate::refused::Refused;
 
 /// The intervals, the narrowest first.
 const INTERVALS: [&str; 4] = ["daily", "weekly", "monthly", "lifetime"];
@@ -67,7 +69,7 @@ pub(in crate::admin::openrouter) async fn set_budget(request: &Request) -> Answe
         }
         let known = own.budgets.iter().position(|budget| budget.reset_interval == named);
         let mut budget = known.map(|at| own.budgets.remove(at)).unwrap_or_else(|| WorkspaceBudget {
-            id: people::new_id(),
+            id: crate::id::of_object(),
             reset_interval: named,
             created_at: now,
             ..WorkspaceBudget::default()

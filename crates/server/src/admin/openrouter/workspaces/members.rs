@@ -6,9 +6,10 @@ use switchboard_store::{Desk, Time};
 
 use super::{Place, find, keep};
 use crate::admin::openrouter::{cut, form};
-use crate::admin::people::{self, Portion};
-use crate::admin::{Answer, Refused, Request};
+use crate::admin::{Answer, Request};
 use crate::auth::rules::uuid_of;
+use crate::people::{self, Portion};
+use crate::refused::Refused;
 
 const MOST: usize = 100;
 

@@ -28,7 +28,7 @@ pub(super) struct Forge {
 }
 
 pub(super) fn unix() -> u64 {
-    super::super::unix_seconds()
+    crate::clock::unix_seconds()
 }
 
 pub(super) fn encode(value: &Value) -> String {

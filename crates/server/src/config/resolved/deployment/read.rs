@@ -13,11 +13,11 @@ use crate::config::laid;
 use crate::config::load::ProviderKeys;
 use crate::config::resolved::brought::Brought;
 use crate::config::resolved::checks::Check;
+use crate::config::resolved::limits;
 use crate::config::resolved::reserved;
 use crate::config::resolved::resilience::allowed_fails_policy;
 use crate::config::secret::Secret;
 use crate::config::yaml::{Entry, Map, Node, Value};
-use crate::limits::places;
 
 /// All of `model_list`.
 pub(in crate::config) fn read_all(
@@ -257,7 +257,7 @@ fn limits(reader: &mut Reader<'_>, fields: &Fields, info: &Fields) -> Limits {
         itpm: fields.integer("itpm").or_else(|| info.integer("itpm")),
         otpm: fields.integer("otpm").or_else(|| info.integer("otpm")),
         max_parallel_requests: fields.count("max_parallel_requests"),
-        budget: places::budget(fields.node("max_budget").and_then(keys::decimal), fields.text("budget_duration").as_deref()),
+        budget: limits::budget(fields.node("max_budget").and_then(keys::decimal), fields.text("budget_duration").as_deref()),
         timeout: fields.seconds("timeout"),
         stream_timeout: fields.seconds("stream_timeout"),
         max_retries: fields.count("max_retries"),

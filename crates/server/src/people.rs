@@ -1,15 +1,11 @@
-//! Users, and their coming into teams and leaving them: what several families of routes do alike.
+//! Users, their keys, and their coming into teams and leaving them: what sign-in, tokens and the management API do alike.
 
-use serde_json::Value;
-use switchboard_store::object::{Budget, Key, Member, Renewed, Role, Team, TeamMember, User};
+use switchboard_store::object::{Budget, FormerKey, JwtKeyMapping, Key, Member, Renewed, Role, Team, TeamMember, User};
 use switchboard_store::{Desk, Money, StoreError, Time};
 
-use super::form::Form;
-use super::keys;
-use super::refused::Refused;
-use crate::auth::Caller;
-use crate::authz::object;
 use crate::config::resolved::Newcomer;
+use crate::id;
+use crate::refused::Refused;
 
 /// The user of that id or else that address, whatever its case.
 pub(crate) async fn find(desk: &Desk, id: Option<&str>, email: Option<&str>) -> Result<Option<User>, StoreError> {
@@ -27,7 +23,7 @@ pub(crate) async fn found_or_made(desk: &Desk, id: Option<&str>, email: Option<&
     }
     let now = Some(Time::now());
     let user = User {
-        user_id: id.map_or_else(new_id, str::to_owned),
+        user_id: id.map_or_else(id::of_object, str::to_owned),
         user_email: email.map(str::to_owned),
         user_role: Some(role),
         created_by: Some(desk.actor().to_owned()),
@@ -56,12 +52,6 @@ pub(crate) async fn join_as_newcomer(desk: &Desk, user: &User, newcomer: &Newcom
     Ok(())
 }
 
-/// A new id in the form LiteLLM's have.
-pub(crate) fn new_id() -> String {
-    let hex = crate::id::mint();
-    format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
-}
-
 /// What a member of a team is to have of its own there.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Portion {
@@ -72,25 +62,6 @@ pub(crate) struct Portion {
     pub(crate) budget_id: Option<String>,
     /// Who puts in somebody for whom they do not answer.
     pub(crate) brought_in_by: Option<String>,
-}
-
-impl Portion {
-    pub(super) fn of(form: &Form) -> Self {
-        Self {
-            max_budget: form.money("max_budget_in_team"),
-            budget_duration: form.owned("budget_duration"),
-            allowed_models: form.texts("allowed_models"),
-            budget_id: None,
-            brought_in_by: None,
-        }
-    }
-}
-
-/// The caller, where the user of that id or address is there already and is nobody for whom the caller answers.
-pub(super) async fn bringing(desk: &Desk, caller: &Caller, id: Option<&str>, email: Option<&str>) -> Result<Option<String>, StoreError> {
-    let Some(user) = find(desk, id, email).await? else { return Ok(None) };
-    let known = caller.user.as_deref() == Some(&user.user_id) || object::answers_for(desk, caller, &user).await?;
-    Ok((!known).then(|| caller.actor().to_owned()))
 }
 
 /// Puts somebody into a team. The team itself is written by the caller.
@@ -122,10 +93,10 @@ pub(crate) async fn join(desk: &Desk, team: &mut Team, member: &Member, portion:
 }
 
 /// A budget of a member's own.
-pub(super) async fn new_budget(desk: &Desk, max_budget: Option<Money>, duration: Option<&str>) -> Result<Budget, Refused> {
+pub(crate) async fn new_budget(desk: &Desk, max_budget: Option<Money>, duration: Option<&str>) -> Result<Budget, Refused> {
     let (now, actor) = (Time::now(), Some(desk.actor().to_owned()));
     let mut budget = Budget {
-        budget_id: new_id(),
+        budget_id: id::of_object(),
         max_budget,
         budget_duration: duration.map(str::to_owned),
         created_by: actor.clone(),
@@ -151,27 +122,27 @@ pub(crate) async fn leave(desk: &Desk, team: &mut Team, user: &str) -> Result<()
     desk.delete::<TeamMember>(&TeamMember::id_of(&team.team_id, user)).await?;
     for key in desk.of_team::<Key>(&team.team_id).await? {
         if key.user_id.as_deref() == Some(user) {
-            keys::remove(desk, &key).await?;
+            remove_key(desk, &key).await?;
         }
     }
     Ok(())
 }
 
-/// The members a request names: one, or several.
-pub(super) fn members(value: Option<&Value>) -> Vec<Member> {
-    let one = |value: &Value| serde_json::from_value::<Member>(without_nulls(value)).ok();
-    match value {
-        Some(Value::Array(list)) => list.iter().filter_map(one).collect(),
-        Some(value) => one(value).into_iter().collect(),
-        None => Vec::new(),
+/// Deletes a key, and what it was called before.
+pub(crate) async fn remove_key(desk: &Desk, key: &Key) -> Result<(), Refused> {
+    for former in desk.named::<FormerKey>(&key.token).await? {
+        desk.delete::<FormerKey>(&former.token).await?;
     }
+    for mapping in mappings(desk, &key.token).await? {
+        desk.delete::<JwtKeyMapping>(&mapping.id).await?;
+    }
+    desk.delete::<Key>(&key.token).await?;
+    Ok(())
 }
 
-fn without_nulls(value: &Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            Value::Object(map.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), value.clone())).collect())
-        }
-        value => value.clone(),
-    }
+/// The claims of tokens that stand for a key.
+pub(crate) async fn mappings(desk: &Desk, token: &str) -> Result<Vec<JwtKeyMapping>, Refused> {
+    let mut all: Vec<JwtKeyMapping> = desk.all().await?;
+    all.retain(|mapping| mapping.token == token);
+    Ok(all)
 }

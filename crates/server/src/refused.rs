@@ -146,7 +146,7 @@ impl Refused {
     }
 
     /// That body.
-    pub(super) fn with(status: u16, body: Value) -> Self {
+    pub(crate) fn with(status: u16, body: Value) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self { status, body: Box::new(body), retry_after: None }
     }
@@ -168,7 +168,7 @@ impl Refused {
     }
 
     /// What is told, as JSON.
-    pub(super) fn body(&self) -> &Value {
+    pub(crate) fn body(&self) -> &Value {
         &self.body
     }
 
@@ -185,7 +185,7 @@ impl Refused {
 
     /// The answer.
     pub fn response(&self) -> Response<AnswerBody> {
-        let mut response = crate::models::document(&self.body);
+        let mut response = crate::answered::document(&self.body);
         *response.status_mut() = self.status;
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
