@@ -1,18 +1,12 @@
 //! What is told without anybody asking: budgets that are spent or nearly so, balances that are low, keys that expire, deployments
 //! that are shut out.
 //!
-//! | file | what |
-//! |---|---|
-//! | [`alert`] | one alert, as LiteLLM writes it |
-//! | [`watch`] | what is to be told, looked at once a second on a thread of its own |
-//! | [`courier`] | bringing it to webhooks |
+//! An [`alert`] is as LiteLLM writes it; [`webhooks`](crate::webhooks) brings it to those who are to be told.
 //!
 //! Requests do no more than leave a note of whose money was spent, in a queue that is bounded; where it is full the note is dropped,
 //! and the next one says the same. No request ever waits for anybody who is told.
 
 pub(crate) mod alert;
-pub(crate) mod courier;
-pub(crate) mod watch;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -94,6 +88,16 @@ impl Alerts {
     /// Whether anybody is told.
     pub fn are_heard(&self) -> bool {
         self.heard.load(Ordering::Relaxed)
+    }
+
+    /// Somebody is told from now on, or nobody.
+    pub(crate) fn hear(&self, heard: bool) {
+        self.heard.store(heard, Ordering::Relaxed);
+    }
+
+    /// The notes, for the one who looks at them.
+    pub(crate) fn inbox(&self) -> Option<mpsc::Receiver<Note>> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Looks for keys that expire soon, now rather than later.

@@ -10,10 +10,10 @@ use switchboard_engine::health::Registry;
 use switchboard_store::Store;
 
 use crate::auth::{Foundation, Keys};
+use crate::books::Books;
+use crate::checks::Checks;
 use crate::config::Config;
-use crate::health::Checks;
 use crate::live::Live;
-use crate::money::books::Books;
 use crate::peers::Others;
 use crate::refused::Refused;
 use crate::router::Router;
@@ -26,7 +26,7 @@ pub struct App {
     /// Reads requests where a name or a rule asks for it.
     pub smart: Arc<switchboard_engine::smart::Smart>,
     /// Experiments, as the database last said they stand.
-    pub(crate) trials: crate::trials::Trials,
+    pub(crate) trials: Arc<crate::trials::Trials>,
     /// How deployments are doing; outlives changes of the configuration.
     pub health: Registry,
     /// The other gateways.
@@ -60,7 +60,7 @@ pub struct App {
     /// What is counted; none where nothing is.
     pub metrics: Option<Arc<crate::metrics::Metrics>>,
     /// What shows the credentials of providers to which requests are passed on.
-    pub(crate) outlets: crate::passing::outlet::Signers,
+    pub(crate) outlets: crate::fleet::signers::Signers,
     /// Whether the gateway is about to stop.
     pub draining: Box<dyn Fn() -> bool + Send + Sync>,
 }

@@ -5,6 +5,7 @@ pub(crate) mod detour;
 mod named;
 pub mod overlay;
 pub mod resilience;
+pub(crate) mod signers;
 pub mod transport;
 
 use std::borrow::Cow;

@@ -2,7 +2,6 @@
 //! found; `/health/latest` and `/health/history` tell what was found before.
 
 pub(crate) mod background;
-mod checks;
 mod probe;
 
 use std::sync::Arc;
@@ -17,12 +16,10 @@ use switchboard_engine::wire::problem::{Kind, Problem};
 use crate::answered::document;
 use crate::app::Acceptor;
 use crate::auth::{Caller, Credential};
+use crate::checks::{Outcome, Page};
 use crate::config::Config;
 use crate::together;
 
-pub use checks::Checks;
-use checks::Page;
-pub(crate) use probe::Outcome;
 use probe::Probe;
 
 /// Tells those who may not see where deployments are reached that they were not told.

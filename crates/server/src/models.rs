@@ -4,8 +4,6 @@ pub(crate) mod info;
 mod page;
 mod routers;
 
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, request};
 use serde_json::{Value, json};
 use switchboard_engine::answer::AnswerBody;

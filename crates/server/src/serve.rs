@@ -12,13 +12,16 @@ use switchboard_engine::meter::Recorder;
 use switchboard_engine::route::hooks::Hooks;
 use switchboard_engine::smart::Smart;
 use switchboard_engine::upstream::{Settings as UpstreamSettings, Timeouts, Transport, Upstream};
+use switchboard_store::Store;
 use switchboard_store::redis::BadAddress;
 
 use crate::accept::serve;
-use crate::alerts::{self, Alerts};
+use crate::alerts::Alerts;
 use crate::app::{Acceptor, App};
 use crate::auth::Keys;
+use crate::books::{Books, BooksError};
 use crate::ceiling;
+use crate::checks::Checks;
 use crate::chore::Chore;
 use crate::config::{Config, Environment, Loader, Overrides, ProviderKeys, Source, Watch};
 use crate::descriptors;
@@ -30,21 +33,21 @@ use crate::fleet;
 use crate::fleet::overlay::{self, OverlayError};
 use crate::fleet::resilience;
 use crate::fleet::transport::{self, BadTransport};
-use crate::health::Checks;
 use crate::health::background;
 use crate::limits::{Limits, waiting};
 use crate::live::{self, Live};
 use crate::log::Discreet;
 use crate::memory::{self, MemoryError};
 use crate::metrics::Metrics;
-use crate::money::books::{Books, BooksError};
-use crate::money::{credits, prices, purge};
+use crate::money::{self, credits, purge};
 use crate::peers::Others;
 use crate::reload::{Reload, Reloading};
 use crate::router::Router;
 use crate::served;
-use crate::trials::{self, Mirrored, Trials};
+use crate::shadows::{self, Mirrored};
+use crate::trials::{self, Trials};
 use crate::trust::{Trust, TrustError};
+use crate::webhooks;
 
 /// A gateway could not start.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +151,7 @@ impl Gate {
             gateway: Gateway::new(fleet, limits.admission(books.admission(bound)), books.recorder(alerts.clone()), resilience::of(&config))
                 .with_archive(served::archive(&config, foundation.store.as_ref())?),
             smart,
-            trials: Trials::open(foundation.store.as_ref()),
+            trials: Arc::new(Trials::open(foundation.store.as_ref())),
             health,
             others: Others::of(&config)?,
             checks: Checks::default(),
@@ -165,14 +168,14 @@ impl Gate {
             alerts,
             metrics,
             live,
-            outlets: crate::passing::outlet::Signers::default(),
+            outlets: crate::fleet::signers::Signers::default(),
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
         });
         learn_prices(&app)?;
-        app.trials.apply(&app, &config);
+        app.trials.apply(&app.smart, &config);
         let mut chores = chores(&app, &config, &transport, &relief)?;
         chores.push(live::follow(app.clone(), demo_base.clone(), wakes)?);
-        chores.extend(alerts::watch::start(app.clone(), own)?);
+        chores.extend(webhooks::start(app.clone(), own)?);
         let running = opened(&app, &config, transport, Router::new(&config.general.root_path)?, relief)?;
         chores.extend([counting(app.clone())?, waiting::close(app.clone(), running.shutdown())?]);
         // Only this thread sets it, once.
@@ -201,7 +204,7 @@ impl Gate {
         move |config| {
             let needs_demo = demo_base.is_none() && needs_demo(&config);
             let mut applied = app.live.rebase(&app, demo_base.as_deref(), config)?;
-            app.trials.apply(&app, &app.config());
+            app.trials.apply(&app.smart, &app.config());
             if needs_demo {
                 applied.restart.push("the built-in model");
             }
@@ -299,7 +302,7 @@ fn learn_prices(app: &Arc<App>) -> Result<(), StartError> {
     let Some(store) = &app.store else { return Ok(()) };
     store.listen(app.books.prices.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    if let Err(error) = runtime.block_on(prices::refresh(app)) {
+    if let Err(error) = runtime.block_on(money::refresh(app)) {
         tracing::warn!(%error, "dated prices and credits are not known yet");
     }
     Ok(())
@@ -352,11 +355,13 @@ fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport, relief: &
     let watched = app.clone();
     let credits = app.store.is_some().then(|| Chore::start("credits", async move || beside(watched.clone()).await)).transpose()?;
     let limits = app.limits.start(&app.book)?;
-    let following = app.store.is_some().then(|| trials::start(app.clone())).transpose()?;
+    let asked = app.clone();
+    let follow = |store: &Store| trials::start(app.trials.clone(), (store.clone(), app.smart.clone()), move || asked.config());
+    let following = app.store.as_ref().map(follow).transpose()?;
     let (mirrored, inbox) = Mirrored::new();
     app.gateway.reflect_to(Arc::new(mirrored));
     let (own, transport) = (config.clone(), again);
-    let reflecting = trials::reflect(app.clone(), inbox, move || worker(&own, &transport))?;
+    let reflecting = shadows::reflect(app.clone(), inbox, move || worker(&own, &transport))?;
     Ok(app
         .others
         .start(&app.health)?

@@ -4,25 +4,19 @@
 //! winner) is in the database alone, one row each, which only changes for whoever knows its last version: of several gateways one
 //! shifts and the others follow. Without a database the shares stay as they are written.
 
-mod judge;
-mod mirror;
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use switchboard_engine::experiment::{Experiment, Running, Tally};
-use switchboard_engine::gateway::Worker;
+use switchboard_engine::smart::Smart;
 use switchboard_store::experiment::{self, Figures, Row};
 use switchboard_store::{Store, StoreError, micros};
 
-use crate::app::App;
 use crate::chore::Chore;
 use crate::config::Config;
 use crate::config::resolved::ExperimentForm;
-
-pub(crate) use mirror::{Inbox, Mirrored};
 
 /// How often the database is asked what has changed.
 const LOOK: Duration = Duration::from_secs(2);
@@ -150,12 +144,12 @@ impl Trials {
     }
 
     /// Routes by them from now on.
-    pub(crate) fn apply(&self, app: &App, config: &Config) {
-        app.smart.compare(self.known(config).iter().map(Known::running).collect());
+    pub(crate) fn apply(&self, smart: &Smart, config: &Config) {
+        smart.compare(self.known(config).iter().map(Known::running).collect());
     }
 
     /// Reads what the database says, and routes by it.
-    pub(crate) async fn refresh(&self, app: &App, store: &Store) -> Result<(), StoreError> {
+    pub(crate) async fn refresh(&self, store: &Store, smart: &Smart, config: &Config) -> Result<(), StoreError> {
         let rows = experiment::list(store).await?;
         let changed = {
             let mut known = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
@@ -164,7 +158,18 @@ impl Trials {
             changed
         };
         if changed {
-            self.apply(app, &app.config());
+            self.apply(smart, config);
+        }
+        Ok(())
+    }
+
+    /// One look at what the database says and at what is due.
+    async fn round(&self, (store, smart): (&Store, &Smart), config: &Config, rng: &mut fastrand::Rng) -> Result<(), StoreError> {
+        self.refresh(store, smart, config).await?;
+        for known in self.known(config) {
+            if step(&known, store, rng).await? {
+                self.refresh(store, smart, config).await?;
+            }
         }
         Ok(())
     }
@@ -190,33 +195,20 @@ pub(crate) fn tallies(experiment: &Experiment, figures: &[Figures]) -> Vec<Tally
 }
 
 /// Follows the database and shifts shares, until it is dropped.
-pub(crate) fn start(app: Arc<App>) -> std::io::Result<Chore> {
+pub(crate) fn start(
+    trials: Arc<Trials>,
+    (store, smart): (Store, Arc<Smart>),
+    config: impl Fn() -> Arc<Config> + Send + 'static,
+) -> std::io::Result<Chore> {
     Chore::start("experiments", async move || {
         let mut rng = fastrand::Rng::new();
         loop {
-            if let Some(store) = app.store.clone()
-                && let Err(error) = round(&app, &store, &mut rng).await
-            {
+            if let Err(error) = trials.round((&store, &smart), &config(), &mut rng).await {
                 tracing::warn!(%error, "experiments stay as they are while the database does not answer");
             }
             tokio::time::sleep(LOOK).await;
         }
     })
-}
-
-/// Sends copies, until it is dropped.
-pub(crate) fn reflect(app: Arc<App>, mut inbox: Inbox, worker: impl Fn() -> Worker + Send + 'static) -> std::io::Result<Chore> {
-    Chore::start("shadows", async move || mirror::run(&app, &mut inbox, worker()).await)
-}
-
-async fn round(app: &App, store: &Store, rng: &mut fastrand::Rng) -> Result<(), StoreError> {
-    app.trials.refresh(app, store).await?;
-    for known in app.trials.known(&app.config()) {
-        if step(&known, store, rng).await? {
-            app.trials.refresh(app, store).await?;
-        }
-    }
-    Ok(())
 }
 
 /// One step of one experiment, where one is due. Says whether anything was written.

@@ -9,6 +9,7 @@ use super::form::{self, Form};
 use super::routes::{Action, get, post};
 use super::{Answer, Request, duration, keys};
 use crate::authz::Policy::{Admin, Viewer};
+use crate::books::accounts;
 use crate::money::credits;
 use crate::refused::Refused;
 use crate::router::Row;
@@ -129,7 +130,7 @@ async fn put(request: &Request, kind: &'static str) -> Answer {
         Ok::<_, Refused>((account, entry, new))
     });
     let (account, entry, new) = write.await?;
-    credits::scope(&request.app.book, &account);
+    accounts::scope(&request.app.book, &account);
     let mut shown = row(request, &account).await?;
     shown["entry"] = json!(entry);
     shown["already_known"] = json!(!new);
@@ -213,7 +214,7 @@ async fn list(request: &Request) -> Answer {
 async fn row(request: &Request, account: &CreditAccount) -> Result<Value, Refused> {
     let balance = credits::balance(&request.app, account).await?;
     let left = balance.granted.minus(balance.spent);
-    let owner = credits::owner(&account.account_id);
+    let owner = accounts::owner(&account.account_id);
     Ok(json!({
         "account_id": account.account_id, "owner_type": owner.level.as_str(), "owner_id": &*owner.id, "total_credits": account.granted,
         "total_usage": Money(balance.spent), "balance": Money(left), "held": Money(balance.held),

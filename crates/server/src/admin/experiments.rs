@@ -72,7 +72,7 @@ pub(super) async fn dispatch(action: Experiments, request: &Request) -> Answer {
 /// Those there are now, by the database's last word.
 async fn known(request: &Request) -> Result<Vec<Known>, Refused> {
     let app = &request.app;
-    app.trials.refresh(app, &request.store).await?;
+    app.trials.refresh(&request.store, &app.smart, &app.config()).await?;
     Ok(app.trials.known(&app.config()))
 }
 
@@ -165,7 +165,7 @@ async fn remove(request: &Request) -> Answer {
     }
     let name = before.experiment.name.clone();
     experiment::remove(&request.store, &name).await?;
-    request.app.trials.refresh(&request.app, &request.store).await?;
+    request.app.trials.refresh(&request.store, &request.app.smart, &request.app.config()).await?;
     witness(request, "deleted", &name, (Some(&before), None)).await?;
     Ok(json!({"name": name, "deleted": true}))
 }

@@ -12,7 +12,8 @@ use switchboard_store::{Money, Time};
 use super::routes::{Action, get, post};
 use super::{Answer, Request};
 use crate::authz::Policy::{Admin, Viewer};
-use crate::money::{prices, reprice};
+use crate::books::prices;
+use crate::money::{self, reprice};
 use crate::refused::Refused;
 use crate::router::Row;
 
@@ -85,7 +86,7 @@ async fn new(request: &Request) -> Answer {
         Ok::<_, Refused>(price)
     });
     let price = write.await?;
-    prices::refresh(app).await?;
+    money::refresh(app).await?;
     Ok(json!(price))
 }
 
@@ -126,7 +127,7 @@ async fn delete(request: &Request) -> Answer {
     if !gone {
         return Err(Refused::said(404, "there is no such price"));
     }
-    prices::refresh(&request.app).await?;
+    money::refresh(&request.app).await?;
     Ok(json!({"deleted": told}))
 }
 

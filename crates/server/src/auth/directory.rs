@@ -161,7 +161,7 @@ impl Directory {
 
     /// Forgets everybody whose calls an account pays for.
     fn forget_owner(&self, account: &str) {
-        let owner = crate::money::credits::owner(account);
+        let owner = crate::books::accounts::owner(account);
         let is = |one: &Option<String>| one.as_deref() == Some(&*owner.id);
         match owner.level {
             Level::Team => self.forget(|caller| is(&caller.team)),

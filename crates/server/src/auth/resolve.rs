@@ -116,13 +116,13 @@ pub async fn surroundings(desk: &Desk, key: &Key) -> Result<Surroundings, StoreE
     if !named.is_empty() {
         around.budgets = desk.several(&named).await?;
     }
-    let mut accounts = crate::money::credits::ids(&[
+    let mut accounts = crate::books::accounts::ids(&[
         (Level::Key, Some(key.account())),
         (Level::Team, key.team_id.as_deref()),
         (Level::User, key.user_id.as_deref()),
         (Level::Organization, around.organization.as_ref().map(|organization| organization.organization_id.as_str())),
     ]);
-    accounts.extend(around.makers.iter().flat_map(|maker| crate::money::credits::ids(&[(Level::Key, Some(maker.account()))])));
+    accounts.extend(around.makers.iter().flat_map(|maker| crate::books::accounts::ids(&[(Level::Key, Some(maker.account()))])));
     around.credits = desk.several(&accounts).await?;
     Ok(around)
 }

@@ -13,9 +13,9 @@ use switchboard_store::object::{Budget, BudgetLimit, CreditAccount, Json, Key, P
 use switchboard_store::{Money, Time};
 
 use super::resolve::{Groups, Surroundings};
+use crate::books::accounts;
 use crate::config::Config;
 use crate::config::resolved::Newcomer;
-use crate::money::credits;
 
 /// What the metadata of a service account's keys has.
 const SERVICE_ACCOUNT: &str = "service_account_id";
@@ -244,9 +244,9 @@ pub fn of(book: &Book, key: &Key, (around, groups): (&Surroundings, &Groups), po
     }
     // As with budgets, a user's credits are for its own keys.
     let holds = |account: &&CreditAccount| {
-        credits::owner(&account.account_id).level != Level::User || key.team_id.is_none() || policy.user_on_team_keys
+        accounts::owner(&account.account_id).level != Level::User || key.team_id.is_none() || policy.user_on_team_keys
     };
-    found.scopes.extend(around.credits.iter().filter(holds).map(|account| credits::scope(book, account)));
+    found.scopes.extend(around.credits.iter().filter(holds).map(|account| accounts::scope(book, account)));
     found
 }
 

@@ -7,8 +7,8 @@ use switchboard_store::Settings;
 use switchboard_store::backup::Beside;
 
 use super::complain;
+use crate::books;
 use crate::config::{Config, Environment, Overrides, Source};
-use crate::money::books;
 use crate::{memory, serve, trust};
 
 #[derive(Debug, Args)]

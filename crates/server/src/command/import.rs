@@ -9,7 +9,7 @@ use switchboard_store::foreign::Foreign;
 use super::{Outcome, UNUSABLE, complain, say};
 use crate::config::{Environment, Overrides, Source};
 use crate::import::{Plan, Present, Report, Target};
-use crate::{memory, serve, trust};
+use crate::{memory, serve};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Import {

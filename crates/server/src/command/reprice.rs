@@ -12,9 +12,9 @@ use switchboard_store::{Store, Time};
 
 use super::database::Database;
 use super::{Outcome, UNUSABLE, complain, say};
+use crate::books::prices::PriceLists;
 use crate::config::Environment;
 use crate::fleet::{self, overlay};
-use crate::money::prices::PriceLists;
 use crate::money::reprice;
 
 #[derive(Debug, Args)]

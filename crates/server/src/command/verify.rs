@@ -9,9 +9,8 @@ use switchboard_store::{Store, journal};
 
 use super::database::Database;
 use super::{Failure, Outcome, UNUSABLE, complain, say};
+use crate::books;
 use crate::config::Environment;
-use crate::memory;
-use crate::money::books;
 
 mod beyond;
 

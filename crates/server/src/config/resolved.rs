@@ -62,7 +62,7 @@ pub use litellm::{Callbacks, LitellmSettings, ProxyBudget};
 pub use logs::{LogSettings, Occasion, Retention};
 pub use manners::{Manners, Sessions};
 pub use media::MediaSettings;
-pub use metrics::{Group as MetricsGroup, MetricsSettings, OwnMetrics};
+pub use metrics::{MetricsGroup, MetricsSettings, OwnMetrics};
 pub use pass_through::PassThrough;
 pub use queue::QueueSettings;
 pub use resilience::{AnswerStore, Counts, Recovery, Resilience};

@@ -17,6 +17,7 @@ use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
 
 use crate::app::App;
+use crate::checks::Outcome;
 use crate::clock::unix_seconds;
 use crate::config::Config;
 use crate::config::resolved::Deployment as Configured;
@@ -37,25 +38,6 @@ pub(super) struct Probe {
     operation: Operation,
     patience: Duration,
     max_tokens: u32,
-}
-
-/// What became of a question.
-#[derive(Clone, Debug)]
-pub(crate) struct Outcome {
-    /// The deployment's id.
-    pub(crate) id: String,
-    /// The name that callers use.
-    pub(crate) group: String,
-    /// Provider and model.
-    pub(crate) model: String,
-    /// Why it is not well; `None`: it is.
-    pub(crate) error: Option<String>,
-    /// Whether that may pass by itself.
-    pub(crate) is_transient: bool,
-    /// How long it took.
-    pub(crate) took: Duration,
-    /// When, in Unix seconds.
-    pub(crate) at: u64,
 }
 
 impl Probe {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::row::{BOUNDS, Histogram};
-use crate::config::resolved::MetricsGroup as Group;
+use crate::config::resolved::MetricsGroup;
 
 /// What kind of metric it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +53,12 @@ pub struct Metric {
 #[derive(Debug, Default)]
 pub struct Page {
     out: String,
-    groups: Vec<Group>,
+    groups: Vec<MetricsGroup>,
 }
 
 impl Page {
     /// An empty one. With groups, of LiteLLM's metrics only what they name is kept.
-    pub fn new(groups: Vec<Group>) -> Self {
+    pub fn new(groups: Vec<MetricsGroup>) -> Self {
         Self { out: String::new(), groups }
     }
 
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn what_the_operator_does_not_want_is_left_out() {
-        let page = Page::new(vec![Group { metrics: vec!["litellm_a".into()], labels: Some(vec!["team".into()]) }]);
+        let page = Page::new(vec![MetricsGroup { metrics: vec!["litellm_a".into()], labels: Some(vec!["team".into()]) }]);
         assert!(page.metric("litellm_b", "", Kind::Gauge).is_none());
         assert!(page.metric("switchboard_b", "", Kind::Gauge).is_some());
         let mut kept = page.metric("litellm_a", "", Kind::Counter).unwrap();

@@ -7,25 +7,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_engine::admit::{Book, Budget, Level, Mode, NanoUsd, Scope, ScopeId, Source, Terms, Window, Withheld};
+use switchboard_engine::admit::{NanoUsd, Window, Withheld};
 use switchboard_store::object::{CreditAccount, CreditEntry, CreditExpiry, GATEWAY};
 use switchboard_store::{Desk, Money, StoreError, Time, ledger};
 
 use crate::alerts::Note;
 use crate::alerts::alert::Alert;
 use crate::app::App;
+use crate::books::accounts::scope;
 
 /// How often it is looked for what has expired.
 const SWEEP: Duration = Duration::from_secs(1);
 /// How often balances are looked at, in sweeps.
 const BALANCES: u32 = 10;
-
-/// The scope of an account, which holds its money together from now on.
-pub fn scope(book: &Book, account: &CreditAccount) -> Arc<Scope> {
-    let budget = Budget { limit: account.granted.0, window: Window::Lifetime, mode: Mode::Enforce, source: Source::Credits };
-    let terms = Terms { name: account.account_id.clone(), budgets: vec![budget], ..Terms::default() };
-    book.scope(CreditAccount::scope_of(&account.account_id), terms)
-}
 
 /// What an account has: put in, gone out, held by calls under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,11 +46,6 @@ pub async fn balance(app: &App, account: &CreditAccount) -> Result<Balance, Stor
         _ => (own.0.unwrap_or_else(|| app.book.spent(&id, Window::Lifetime)), own.1),
     };
     Ok(Balance { granted: account.granted.0, spent, held })
-}
-
-/// The accounts that hold for a key: its own, and those of whoever stands around it.
-pub(crate) fn ids(owners: &[(Level, Option<&str>)]) -> Vec<String> {
-    owners.iter().filter_map(|(level, id)| Some(CreditAccount::id_of(*level, (*id)?))).collect()
 }
 
 /// Puts everybody's account in force, where there is one.
@@ -96,7 +85,7 @@ pub(crate) async fn watch(app: Arc<App>) {
     let mut round: u32 = 0;
     loop {
         if app.books.prices.is_stirred()
-            && let Err(error) = crate::money::prices::refresh(&app).await
+            && let Err(error) = super::refresh(&app).await
         {
             tracing::debug!(%error, "prices cannot be read");
         }
@@ -179,10 +168,4 @@ async fn alert(app: &Arc<App>) -> Result<(), StoreError> {
         }
     }
     Ok(())
-}
-
-/// Whose account an id names, for those who show it.
-pub(crate) fn owner(account: &str) -> ScopeId {
-    let (level, id) = account.split_once('/').unwrap_or((account, ""));
-    ScopeId::new(Level::from_name(level).unwrap_or(Level::Proxy), id)
 }

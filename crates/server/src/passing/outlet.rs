@@ -10,7 +10,6 @@ mod draft;
 mod here;
 mod jobs;
 mod later;
-mod signers;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -44,8 +43,6 @@ use crate::refused::Refused;
 use crate::{identity, path};
 use draft::{Drafted, Models};
 use jobs::{Shown, Site};
-
-pub(crate) use signers::Signers;
 
 /// The methods that are passed on.
 const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH];
@@ -156,7 +153,7 @@ impl Beside {
         }
         let reached = |outlet: &Outlet<'_>| {
             let place = Place::of((outlet, &catalog), &self.way, (&self.parts, &config), call.principal.team.as_deref()).ok()?;
-            app.outlets.of(&place, (outlet.provider, &config)).ok()
+            app.outlets.of((&place.configured, &place.origin), (outlet.provider, &config)).ok()
         };
         unknown && catalog.outlet(&self.way.name).and_then(|outlet| reached(&outlet)).is_some()
     }
@@ -203,7 +200,11 @@ async fn pass(
         // What is done with such a credential, or in a session that is begun with one, goes past the gateway: no budget holds it, and
         // nobody counts it. Who brings a credential may use these paths with it.
         false if outlet.lends(&way.rest) => return Err(told(unmetered())),
-        false => Some(app.outlets.of(&place, (outlet.provider, &config)).map_err(told)?),
+        false => Some(
+            app.outlets
+                .of((&place.configured, &place.origin), (outlet.provider, &config))
+                .map_err(|why| told(Refused::plain(404, &why)))?,
+        ),
     };
     here::aloud(&outlet, &way.rest, &mut parts.headers);
     let shown = jobs::shown(&outlet, &parts.method, &way.rest);

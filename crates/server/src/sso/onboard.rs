@@ -14,7 +14,6 @@ use switchboard_store::{Desk, Time};
 
 use super::{Visit, admitted, author, begin, cookie, opened};
 use crate::admin::form::Form;
-use crate::admin::invitations;
 use crate::answered::Answered;
 use crate::auth::resolve::is_active;
 use crate::auth::session::{self, COOKIE_NAME, SignedIn, Way};

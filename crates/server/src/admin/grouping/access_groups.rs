@@ -8,7 +8,6 @@ use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
 use crate::admin::{Answer, Request, rows};
-use crate::people;
 use crate::refused::Refused;
 
 fn missing(id: &str) -> Refused {

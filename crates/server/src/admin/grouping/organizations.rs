@@ -7,7 +7,7 @@ use switchboard_store::{Desk, Time};
 
 use super::terms;
 use crate::admin::form::Form;
-use crate::admin::{Answer, Request, keys, rows};
+use crate::admin::{Answer, Request, rows};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::authz::object::{self, Standing};

@@ -13,7 +13,6 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::authz::contain;
 use crate::authz::object::{self, Standing};
-use crate::people;
 use crate::refused::Refused;
 
 fn missing(id: &str) -> Refused {

@@ -5,7 +5,6 @@ use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
 use crate::admin::rows;
-use crate::people;
 use crate::refused::Refused;
 
 /// The fields of a request that belong into a budget.

@@ -11,7 +11,6 @@ use crate::access::ALL;
 use crate::admin::form::Form;
 use crate::admin::{Answer, Request};
 use crate::live::seal;
-use crate::people;
 use crate::refused::Refused;
 
 /// `POST /model/new`

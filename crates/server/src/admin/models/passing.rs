@@ -14,7 +14,6 @@ use crate::admin::{Answer, Request};
 use crate::auth::resolve;
 use crate::live::seal;
 use crate::passing;
-use crate::people;
 use crate::refused::Refused;
 
 const KEY: &str = "pass_through_endpoints";

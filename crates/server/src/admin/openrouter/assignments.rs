@@ -6,7 +6,6 @@ use switchboard_store::{Desk, Time};
 
 use super::{cut, form, not_found};
 use crate::admin::{Answer, Request};
-use crate::people;
 use crate::refused::Refused;
 
 /// Whom assignments are of.

@@ -11,7 +11,6 @@ use crate::admin::form::Form;
 use crate::admin::{Answer, Request, rows};
 use crate::app::App;
 use crate::auth::rules;
-use crate::people;
 use crate::refused::Refused;
 
 /// The longest list of models, keys or users.

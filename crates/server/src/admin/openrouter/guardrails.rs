@@ -13,7 +13,6 @@ use crate::admin::form::Form;
 use crate::admin::{Answer, Request, rows};
 use crate::auth::rules::default_guardrail;
 use crate::guard;
-use crate::people;
 use crate::refused::Refused;
 
 /// A guardrail as it is told.

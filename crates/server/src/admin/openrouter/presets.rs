@@ -8,7 +8,6 @@ use switchboard_store::{Desk, Time};
 use super::{cut, not_found};
 use crate::admin::{Answer, Request, rows};
 use crate::auth::rules::DEFAULT_WORKSPACE;
-use crate::people;
 use crate::preset::Settings;
 use crate::refused::Refused;
 

@@ -7,7 +7,7 @@ use switchboard_store::{Desk, Time};
 use super::admins::Admins;
 use super::{attribute, cut, filter, ids, meta, part, patch as patching, refused, text, window};
 use crate::admin::grouping::access_groups;
-use crate::admin::{Answer, Request, keys};
+use crate::admin::{Answer, Request};
 use crate::people::{self, Portion};
 use crate::refused::Refused;
 

@@ -11,7 +11,7 @@ use super::{UPDATE, administered, missing};
 use crate::admin::form::Form;
 use crate::admin::grouping::access_groups;
 use crate::admin::scim::Admins;
-use crate::admin::{Answer, Request, keys, rows, spent};
+use crate::admin::{Answer, Request, rows, spent};
 use crate::auth::Caller;
 use crate::authz::object::{GROUPS, MEMBER_ROUTES, administers_organization};
 use crate::authz::{admins_only, contain};

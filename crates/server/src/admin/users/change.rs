@@ -9,7 +9,7 @@ use super::find::row;
 use super::missing;
 use super::new::{hashed, only_columns};
 use crate::admin::form::Form;
-use crate::admin::{Answer, Request, keys, rows, spent};
+use crate::admin::{Answer, Request, rows, spent};
 use crate::auth::{Caller, password};
 use crate::authz::object;
 use crate::people;

@@ -6,7 +6,7 @@ use crate::config::yaml::Node;
 
 /// Which of LiteLLM's metrics are kept, with which labels (`prometheus_metrics_config`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Group {
+pub struct MetricsGroup {
     /// The metrics.
     pub metrics: Vec<String>,
     /// Their labels; `None`: all they have.
@@ -25,7 +25,7 @@ pub struct MetricsSettings {
     /// Tags, or patterns of tags, that are labels.
     pub tag_labels: Vec<String>,
     /// Which metrics are kept with which labels. Empty: all of them.
-    pub groups: Vec<Group>,
+    pub groups: Vec<MetricsGroup>,
 }
 
 /// What the gateway's own settings say of them.
@@ -54,10 +54,10 @@ impl MetricsSettings {
     }
 }
 
-fn group(node: &Node) -> Option<Group> {
+fn group(node: &Node) -> Option<MetricsGroup> {
     let map = node.as_map()?;
     let texts = |name: &str| map.get(name).and_then(keys::texts).map(|texts| texts.into_iter().map(str::to_owned).collect());
-    Some(Group { metrics: texts("metrics")?, labels: texts("include_labels") })
+    Some(MetricsGroup { metrics: texts("metrics")?, labels: texts("include_labels") })
 }
 
 impl OwnMetrics {

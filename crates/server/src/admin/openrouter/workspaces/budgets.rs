@@ -7,7 +7,6 @@ use switchboard_store::object::WorkspaceBudget;
 use super::{Place, find, keep};
 use crate::admin::openrouter::{form, not_found};
 use crate::admin::{Answer, Request};
-use crate::people;
 use crate::refused::Refused;
 
 /// The intervals, the narrowest first.

@@ -13,7 +13,7 @@ use serde_json::json;
 use switchboard_engine::egress::{Egress, EgressError, Policy};
 use switchboard_engine::upstream::{Origin, Settings, Upstream};
 
-use super::alert::Alert;
+use crate::alerts::alert::Alert;
 use crate::config::Config;
 
 const SIGNATURE: HeaderName = HeaderName::from_static("x-switchboard-signature");

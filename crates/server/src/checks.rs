@@ -1,14 +1,32 @@
-//! What checks have found.
+//! What checks of deployments have found. They are made in [`health`](crate::health).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::probe::Outcome;
-
 /// The most outcomes that are kept.
 const KEPT: usize = 1_000;
+
+/// What became of a question.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    /// The deployment's id.
+    pub(crate) id: String,
+    /// The name that callers use.
+    pub(crate) group: String,
+    /// Provider and model.
+    pub(crate) model: String,
+    /// Why it is not well; `None`: it is.
+    pub(crate) error: Option<String>,
+    /// Whether that may pass by itself.
+    pub(crate) is_transient: bool,
+    /// How long it took.
+    pub(crate) took: Duration,
+    /// When, in Unix seconds.
+    pub(crate) at: u64,
+}
 
 /// The latest outcome of each deployment, and those before.
 #[derive(Debug, Default)]
@@ -23,7 +41,7 @@ struct Kept {
 
 impl Checks {
     /// Takes note of one.
-    pub(super) fn add(&self, outcome: &Outcome) {
+    pub(crate) fn add(&self, outcome: &Outcome) {
         let mut kept = self.kept();
         kept.count += 1;
         let number = kept.count;
@@ -33,7 +51,7 @@ impl Checks {
     }
 
     /// The latest of a deployment.
-    pub(super) fn latest(&self, id: &str) -> Option<Outcome> {
+    pub(crate) fn latest(&self, id: &str) -> Option<Outcome> {
         self.kept().latest.get(id).map(|(_, outcome)| outcome.clone())
     }
 
@@ -46,7 +64,7 @@ impl Checks {
     }
 
     /// LiteLLM's `/health/latest`, of the deployments that are `visible`.
-    pub(super) fn told_latest(&self, visible: &dyn Fn(&Outcome) -> bool) -> Value {
+    pub(crate) fn told_latest(&self, visible: &dyn Fn(&Outcome) -> bool) -> Value {
         let kept = self.kept();
         let shown = kept.latest.iter().filter(|(_, (_, outcome))| visible(outcome));
         let told: serde_json::Map<String, Value> = shown.map(|(id, (number, outcome))| (id.clone(), told(*number, outcome))).collect();
@@ -54,7 +72,7 @@ impl Checks {
     }
 
     /// LiteLLM's `/health/history`, the newest first.
-    pub(super) fn told_history(&self, page: &Page, visible: &dyn Fn(&Outcome) -> bool) -> Value {
+    pub(crate) fn told_history(&self, page: &Page, visible: &dyn Fn(&Outcome) -> bool) -> Value {
         let kept = self.kept();
         let fits = |outcome: &Outcome| {
             page.model.as_deref().is_none_or(|model| outcome.group == model || outcome.id == model)
@@ -72,11 +90,11 @@ impl Checks {
 
 /// What of the history is asked for.
 #[derive(Debug)]
-pub(super) struct Page {
-    pub(super) model: Option<String>,
-    pub(super) healthy: Option<bool>,
-    pub(super) limit: usize,
-    pub(super) offset: usize,
+pub(crate) struct Page {
+    pub(crate) model: Option<String>,
+    pub(crate) healthy: Option<bool>,
+    pub(crate) limit: usize,
+    pub(crate) offset: usize,
 }
 
 fn told(number: u64, outcome: &Outcome) -> Value {

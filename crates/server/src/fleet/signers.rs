@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use switchboard_engine::catalog::Provider;
 use switchboard_engine::sign::Signer;
+use switchboard_engine::upstream::Origin;
 
-use super::Place;
+use super::credential::Ingredients;
 use crate::config::Config;
-use crate::fleet::credential::Ingredients;
-use crate::refused::Refused;
+use crate::config::resolved::Deployment;
 
 /// What shows credentials, kept for as long as the configuration holds: tokens are not fetched for every request.
 #[derive(Default)]
@@ -24,18 +24,22 @@ struct Made {
 
 impl Signers {
     /// What shows that provider's credential at that place.
-    pub(super) fn of(&self, place: &Place, (provider, config): (&Provider, &Arc<Config>)) -> Result<Arc<Signer>, Refused> {
+    pub(crate) fn of(
+        &self,
+        (deployment, origin): (&Deployment, &Origin),
+        (provider, config): (&Provider, &Arc<Config>),
+    ) -> Result<Arc<Signer>, String> {
         let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !made.config.as_ref().is_some_and(|known| Arc::ptr_eq(known, config)) {
             *made = Made { config: Some(config.clone()), signers: HashMap::new() };
         }
-        let key = (provider.id.clone(), place.origin.to_string(), place.configured.model_info.id.clone());
+        let key = (provider.id.clone(), origin.to_string(), deployment.model_info.id.clone());
         if let Some(signer) = made.signers.get(&key) {
             return Ok(signer.clone());
         }
-        let environment = config.environment_of(&place.configured);
-        let ingredients = Ingredients { deployment: &place.configured, provider, environment, elsewhere: &config.elsewhere, callers: None };
-        let signer = ingredients.signer(&provider.auth, &place.origin).map_err(|why| Refused::plain(404, &why))?;
+        let environment = config.environment_of(deployment);
+        let ingredients = Ingredients { deployment, provider, environment, elsewhere: &config.elsewhere, callers: None };
+        let signer = ingredients.signer(&provider.auth, origin)?;
         made.signers.insert(key, signer.clone());
         Ok(signer)
     }

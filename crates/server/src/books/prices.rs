@@ -14,7 +14,6 @@ use switchboard_store::desk::{Change, Listener};
 use switchboard_store::object::{CreditAccount, DatedPrice, GATEWAY, Object};
 use switchboard_store::{Store, StoreError};
 
-use crate::app::App;
 use crate::config::Config;
 
 /// What calls are charged by.
@@ -92,15 +91,6 @@ impl PriceLists {
         }
         self.tariffs.replace(Table { dated, ..Table::clone(&table) });
     }
-}
-
-/// Reads what administrators made that holds for every call: dated prices and everybody's credits.
-pub async fn refresh(app: &App) -> Result<(), StoreError> {
-    let Some(store) = &app.store else { return Ok(()) };
-    let lists = &app.books.prices;
-    lists.read(store).await.inspect_err(|_| lists.stir())?;
-    lists.apply(&app.catalog(), app.gateway.fleet().deployments().map(Arc::as_ref));
-    crate::money::credits::follow_gateway(app).await.inspect_err(|_| lists.stir())
 }
 
 /// The card of `provider/model`.

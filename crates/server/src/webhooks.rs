@@ -1,4 +1,6 @@
-//! Looking once a second at what may have to be told, and telling each thing once.
+//! Looking once a second at what may have to be told, on a thread of its own, and telling each thing once: a [`courier`] brings it.
+
+mod courier;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,12 +13,12 @@ use switchboard_store::alert as told;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Note;
-use super::alert::{Alert, BUDGETS, OUTAGES};
-use super::courier::{Address, Courier, Form, addresses};
+use crate::alerts::Note;
+use crate::alerts::alert::{Alert, BUDGETS, OUTAGES};
 use crate::app::App;
 use crate::chore::Chore;
 use crate::config::Config;
+use courier::{Address, Courier, Form, addresses};
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_secs(1);
@@ -35,8 +37,7 @@ type Letter = Arc<Alert>;
 
 /// Begins to watch and to tell; `own` is the configuration as the operator wrote it.
 pub(crate) fn start(app: Arc<App>, own: Arc<Config>) -> std::io::Result<Option<Chore>> {
-    let inbox = app.alerts.inbox.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-    let Some(mut inbox) = inbox else { return Ok(None) };
+    let Some(mut inbox) = app.alerts.inbox() else { return Ok(None) };
     let chore = Chore::start("alerts", async move || {
         let room = app.config().switchboard.alerts.max_queued.max(1);
         let ((webhooks, to_webhooks), (slack, to_slack)) = (mpsc::channel(room), mpsc::channel(room));
@@ -80,7 +81,7 @@ impl Watcher<'_> {
                 },
                 _ = clock.tick() => {
                     let heard = [BUDGETS, OUTAGES].into_iter().any(|kind| !self.addresses(kind).is_empty());
-                    self.app.alerts.heard.store(heard, Ordering::Relaxed);
+                    self.app.alerts.hear(heard);
                     if heard {
                         self.look().await;
                         if round.is_multiple_of(KEYS) {

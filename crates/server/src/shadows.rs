@@ -1,5 +1,7 @@
 //! Copies of requests, sent from a thread of their own: callers never wait for them.
 
+mod judge;
+
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -11,8 +13,8 @@ use switchboard_engine::reflection;
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet};
 
-use super::judge;
 use crate::app::App;
+use crate::chore::Chore;
 
 /// Copies that may wait.
 const WAITING: usize = 256;
@@ -104,8 +106,13 @@ impl Mirror for Mirrored {
     }
 }
 
+/// Sends copies, until it is dropped.
+pub(crate) fn reflect(app: Arc<App>, mut inbox: Inbox, worker: impl Fn() -> Worker + Send + 'static) -> std::io::Result<Chore> {
+    Chore::start("shadows", async move || run(&app, &mut inbox, worker()).await)
+}
+
 /// Sends what arrives.
-pub(super) async fn run(app: &Arc<App>, inbox: &mut Inbox, worker: Worker) {
+async fn run(app: &Arc<App>, inbox: &mut Inbox, worker: Worker) {
     let worker = Rc::new(worker);
     let local = LocalSet::new();
     let work = async {

@@ -1,5 +1,8 @@
 //! Where it is written what money was spent on: the journal beside the gateway, and the ledger in the database.
 
+pub mod accounts;
+pub mod prices;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,7 +17,7 @@ use switchboard_store::sql::Kind;
 use switchboard_store::{Store, StoreError, micros};
 
 use crate::config::Config;
-use crate::money::prices::PriceLists;
+use prices::PriceLists;
 
 /// The folder with the journal, in the data directory.
 pub(crate) const FOLDER: &str = "journal";
