@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::request::Parts;
 use switchboard_engine::admit::Book;
 use switchboard_engine::catalog::Catalog;
 use switchboard_engine::gateway::{Gateway, Worker};
@@ -14,9 +15,9 @@ use crate::books::Books;
 use crate::checks::Checks;
 use crate::config::Config;
 use crate::live::Live;
+use crate::path::Root;
 use crate::peers::Others;
 use crate::refused::Refused;
-use crate::router::Router;
 use crate::trust::Trust;
 
 /// The gateway as the world sees it: one for all workers.
@@ -76,6 +77,18 @@ impl App {
         self.trust.as_deref().ok_or_else(Refused::no_store)
     }
 
+    /// The URL at which clients reach the gateway: configured, else as this client wrote it.
+    pub fn base(&self, parts: &Parts) -> String {
+        let config = self.config();
+        if let Some(url) = &config.general.public_base_url {
+            return url.trim_end_matches('/').to_owned();
+        }
+        let host = parts.uri.authority().map(|authority| authority.as_str());
+        let host = host.or_else(|| parts.headers.get(http::header::HOST)?.to_str().ok()).unwrap_or("127.0.0.1:4000");
+        let secure = config.switchboard.tls.is_some() || config.switchboard.behind_tls_proxy;
+        format!("{}://{host}{}", if secure { "https" } else { "http" }, config.general.root_path)
+    }
+
     /// The configuration in force.
     pub fn config(&self) -> Arc<Config> {
         self.config.load_full()
@@ -88,8 +101,8 @@ pub struct Acceptor {
     pub app: Arc<App>,
     /// This worker's own.
     pub worker: Worker,
-    /// The routes.
-    pub router: Router,
+    /// What all paths begin with.
+    pub root: Root,
 }
 
 impl std::fmt::Debug for App {

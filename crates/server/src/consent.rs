@@ -14,7 +14,7 @@ use switchboard_engine::answer::AnswerBody;
 use crate::admin::{Form, Request, codes};
 use crate::app::App;
 use crate::authz::{self, Policy};
-use crate::page;
+use crate::html;
 use crate::query;
 use crate::refused::Refused;
 
@@ -97,10 +97,10 @@ async fn code(app: &Arc<App>, key: &str, asked: &[(&str, &str)], from: Option<st
 fn question(asked: &[(&str, &str)], trouble: Option<&str>) -> String {
     let of = |name: &str| asked.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
     let host = of("callback_url").and_then(|url| url.parse::<http::Uri>().ok()).and_then(|uri| uri.host().map(str::to_owned));
-    let who = page::escape(host.as_deref().or(of("key_label")).unwrap_or("An application"));
-    let hidden = asked.iter().map(|(name, value)| format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">\n", page::escape(value)));
+    let who = html::escape(host.as_deref().or(of("key_label")).unwrap_or("An application"));
+    let hidden = asked.iter().map(|(name, value)| format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">\n", html::escape(value)));
     let hidden: String = hidden.collect();
-    let trouble = trouble.map(|text| format!("<p role=\"alert\"><strong>{}</strong></p>\n", page::escape(text))).unwrap_or_default();
+    let trouble = trouble.map(|text| format!("<p role=\"alert\"><strong>{}</strong></p>\n", html::escape(text))).unwrap_or_default();
     format!(
         "<h1>{who} wants to use models with your key</h1>\n{trouble}\
          <p>It gets a key of its own, which can call models and nothing else, and spends no more than yours may. You can delete it at any time.</p>\n\
@@ -125,7 +125,7 @@ fn back(url: &str, code: &str) -> Response<AnswerBody> {
 
 /// The page. Its form may be sent here, and lead to where the application waits.
 fn shown(status: StatusCode, callback: Option<&str>, content: &str) -> Response<AnswerBody> {
-    let mut response = page::whole("Let an application use your key", content);
+    let mut response = html::whole("Let an application use your key", content);
     *response.status_mut() = status;
     let uri = callback.filter(|url| codes::is_safe(url)).and_then(|url| url.parse::<http::Uri>().ok());
     let origin = uri.and_then(|uri| Some(format!(" {}://{}", uri.scheme_str()?, uri.authority()?))).unwrap_or_default();

@@ -16,12 +16,14 @@ use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
 
-use crate::accept::{Draft, Refusal, body_refusal, named as meant, shown};
 use crate::answered::Answered;
 use crate::answered::document;
 use crate::app::App;
+use crate::ask::named as meant;
 use crate::auth::Caller;
+use crate::draft::Draft;
 use crate::edge::RequestBody;
+use crate::refusal::{Refusal, body_refusal, shown};
 
 /// The forms a body may have, by the names that `?format=` takes.
 const FORMATS: [(&str, Dialect); 9] = [

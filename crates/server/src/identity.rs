@@ -45,7 +45,7 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
     }
     let tags = own_tags(&call, &config);
     let rules = app.limits.rules();
-    let of_keys = app.limits.of_keys().scopes(&app.book, &call, app);
+    let of_keys = app.limits.of_keys().scopes(&app.book, &call, &app.gateway);
     if customer.is_none() && tags.is_empty() && call.principal.tags.is_empty() && rules.are_empty() && of_keys.is_empty() {
         return Ok(call);
     }

@@ -1,10 +1,8 @@
 //! Limits on requests, tokens and requests at one time: shared with the other gateways where the configuration names a Redis.
 
-pub(crate) mod instead;
 pub(crate) mod of_keys;
 pub(crate) mod places;
 pub(crate) mod tags;
-pub(crate) mod waiting;
 
 use std::sync::Arc;
 

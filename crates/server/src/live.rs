@@ -10,29 +10,35 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value, json};
 use switchboard_store::desk::{Change, Listener};
-use switchboard_store::object::{Credential, Model, Object, Setting};
+use switchboard_store::object::{Credential, Model, Object, Role, Setting, User};
 use switchboard_store::vault::{Vault, VaultError};
 use switchboard_store::{Desk, Store, StoreError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use crate::admin::models::brought::is_brought;
-use crate::app::App;
-use crate::auth::Keys;
-use crate::chore::Chore;
+use crate::auth::caller::ADMIN;
 use crate::config::{Config, Laid};
-use crate::fleet::overlay::{self, OverlayError};
-use crate::fleet::resilience;
-use crate::fleet::{self, Unusable};
+use crate::fleet::Unusable;
+use crate::fleet::overlay::OverlayError;
 use crate::refused::Refused;
-use crate::reload::needs_restart;
-use crate::serve::Applied;
 use crate::trust::Trust;
 
 pub mod seal;
 
 /// Somebody who waits for what was written to be in force, if anybody does.
-type Waiting = Option<oneshot::Sender<()>>;
+pub(crate) type Waiting = Option<oneshot::Sender<()>>;
+
+/// What came of a new configuration.
+#[derive(Debug)]
+pub struct Applied {
+    /// What could not be made into a deployment.
+    pub unusable: Vec<Unusable>,
+    /// Settings that changed and that only a restart can change.
+    pub restart: Vec<&'static str>,
+}
+
+/// What puts a whole configuration in force.
+pub(crate) type Take<'a> = &'a dyn Fn(Arc<Config>) -> Result<Applied, OverlayError>;
 
 /// What is in force.
 #[derive(Debug)]
@@ -53,7 +59,7 @@ struct State {
 
 /// The other end of the queue.
 #[derive(Debug)]
-pub(crate) struct Wakes(UnboundedReceiver<Waiting>);
+pub(crate) struct Wakes(pub(crate) UnboundedReceiver<Waiting>);
 
 impl Live {
     /// Of a configuration that was read, with that laid over it.
@@ -73,7 +79,7 @@ impl Live {
     }
 
     /// Has it read again.
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         // A gateway that stops reads nothing more.
         let _ = self.queue.send(None);
     }
@@ -99,21 +105,21 @@ impl Live {
     }
 
     /// Puts another configuration in force, with what the database adds.
-    pub(crate) fn rebase(&self, app: &App, demo: Option<&str>, base: Arc<Config>) -> Result<Applied, OverlayError> {
+    pub(crate) fn rebase(&self, base: Arc<Config>, take: Take<'_>) -> Result<Applied, OverlayError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let applied = take(app, demo, over(&base, &state.laid))?;
+        let applied = take(over(&base, &state.laid))?;
         state.base = base;
         state.unusable.clone_from(&applied.unusable);
         Ok(applied)
     }
 
     /// Puts in force what the database has now.
-    fn relay(&self, app: &App, demo: Option<&str>, laid: Laid) -> Result<(), OverlayError> {
+    pub(crate) fn relay(&self, laid: Laid, take: Take<'_>) -> Result<(), OverlayError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.laid == laid {
             return Ok(());
         }
-        let applied = take(app, demo, over(&state.base, &laid))?;
+        let applied = take(over(&state.base, &laid))?;
         tracing::info!(models = laid.models.len(), credentials = laid.credentials.len(), "what the database adds is in force");
         for unusable in applied.unusable.iter().filter(|one| !state.unusable.contains(one)) {
             tracing::warn!(at = %unusable.at, "`{}` is left out: {}", unusable.model_name, unusable.why);
@@ -145,24 +151,6 @@ fn shown(laid: &Laid) -> HashMap<String, Map<String, Value>> {
     laid.models.iter().filter_map(one).collect()
 }
 
-/// Puts a whole configuration in force.
-fn take(app: &App, demo: Option<&str>, config: Arc<Config>) -> Result<Applied, OverlayError> {
-    let catalog = overlay::catalog(config.switchboard.catalog.as_deref())?;
-    let (fleet, unusable) = fleet::build(&config, &catalog, demo, &app.health);
-    let restart = needs_restart(&app.config(), &config);
-    app.smart.replace(config.switchboard.smart.clone(), &fleet);
-    app.gateway.replace(fleet);
-    app.gateway.configure(resilience::of(&config));
-    app.books.follow(&config, &catalog);
-    app.limits.follow(&config, &catalog, &app.book);
-    app.catalog.store(catalog);
-    app.metrics.iter().for_each(|metrics| metrics.follow(&config));
-    app.discreet.follow(&config);
-    app.keys.store(Arc::new(Keys::of(&config, &app.foundation)));
-    app.config.store(config);
-    Ok(Applied { unusable, restart })
-}
-
 struct Ear(UnboundedSender<Waiting>);
 
 impl Listener for Ear {
@@ -172,37 +160,6 @@ impl Listener for Ear {
             // A gateway that stops hears nothing more.
             let _ = self.0.send(None);
         }
-    }
-}
-
-/// Follows what the database has, until the chore is dropped.
-pub(crate) fn follow(app: Arc<App>, demo: Option<String>, mut wakes: Wakes) -> std::io::Result<Chore> {
-    // What changed between the first reading and now was heard by nobody.
-    app.live.wake();
-    Chore::start("live", async move || {
-        while let Some(first) = wakes.0.recv().await {
-            let mut waiting: Vec<_> = first.into_iter().collect();
-            while let Ok(more) = wakes.0.try_recv() {
-                waiting.extend(more);
-            }
-            renew(&app, demo.as_deref()).await;
-            for one in waiting {
-                // Whoever has gone need not be told.
-                let _ = one.send(());
-            }
-        }
-    })
-}
-
-async fn renew(app: &App, demo: Option<&str>) {
-    switchboard_engine::failpoint::hit("renewing");
-    let Some(store) = &app.store else { return };
-    let laid = match read(store, app.trust.as_deref()).await {
-        Ok(laid) => laid,
-        Err(refused) => return tracing::error!("what the database adds cannot be read: {}", refused.message()),
-    };
-    if let Err(error) = app.live.relay(app, demo, laid) {
-        tracing::error!(%error, "what the database adds cannot be put in force");
     }
 }
 
@@ -223,7 +180,7 @@ pub(crate) fn at_start(store: Option<&Store>, trust: Option<&Arc<Trust>>) -> Lai
     })
 }
 
-async fn read(store: &Store, trust: Option<&Trust>) -> Result<Laid, Refused> {
+pub(crate) async fn read(store: &Store, trust: Option<&Trust>) -> Result<Laid, Refused> {
     let vault = match trust {
         Some(trust) => Some(trust.vault().await?.clone()),
         None => None,
@@ -293,4 +250,20 @@ fn entry(model: Model, params: Map<String, Value>) -> Map<String, Value> {
     entry.insert("litellm_params".to_owned(), params.into());
     entry.insert("model_info".to_owned(), info.into());
     entry
+}
+
+/// Whether a team has brought a model, also where that was not noted: then its own people count as those who did.
+pub(crate) async fn is_brought(desk: &Desk, model: &Model) -> Result<bool, StoreError> {
+    if let Some(noted) = model.brought {
+        return Ok(noted);
+    }
+    if model.team().is_none() {
+        return Ok(false);
+    }
+    for writer in [&model.created_by, &model.updated_by].into_iter().flatten().filter(|writer| *writer != ADMIN) {
+        if desk.get::<User>(writer).await?.is_some_and(|user| user.user_role != Some(Role::ProxyAdmin)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -17,14 +17,12 @@
 //! | [`table`] | the rows, found quickly and bounded |
 //! | [`label`] | what labels there are, and what they say of a row |
 //! | [`family`] | LiteLLM's metrics of calls and attempts, as projections |
-//! | [`gauge`] | what is looked up when somebody asks: budgets, limits, deployments |
-//! | [`own`] | the gateway's own |
 //! | [`text`] | how all that is written |
+//!
+//! What is looked up when somebody asks, and the page with all of it, is above: [`exposition`](crate::exposition).
 
 pub mod family;
-mod gauge;
 pub mod label;
-mod own;
 pub mod row;
 mod table;
 pub mod text;
@@ -33,26 +31,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use http::{Response, StatusCode};
-use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::meter::{Record, Recorder};
 
-use crate::app::App;
 use crate::config::Config;
-use label::{MASTER_KEY, Shown};
 use row::{AttemptRow, CallRow};
 use table::Table;
-use text::Page;
 
 /// Counts calls and hands them on.
 pub struct Metrics {
-    calls: Table<CallRow>,
-    attempts: Table<AttemptRow>,
+    pub(crate) calls: Table<CallRow>,
+    pub(crate) attempts: Table<AttemptRow>,
     /// Customers are a label; off unless asked for, since there may be any number of them.
-    customers: AtomicBool,
-    began: Instant,
+    pub(crate) customers: AtomicBool,
+    pub(crate) began: Instant,
     next: Arc<dyn Recorder>,
 }
 
@@ -77,25 +68,6 @@ impl Metrics {
             self.attempts.count(&seen, |key| row::key_of_attempt(&seen, key), AttemptRow::of, AttemptRow::add);
         }
     }
-
-    /// Everything, as text.
-    fn write(&self, app: &App) -> String {
-        let config = app.config();
-        let (calls, attempts) = (self.calls.rows(), self.attempts.rows());
-        let shown = Shown {
-            master: app.keys.load().master().map(|_| MASTER_KEY.to_owned()),
-            customers: self.customers.load(Ordering::Relaxed),
-            metadata: config.litellm.metrics.metadata_labels.clone(),
-            tags: config.litellm.metrics.tag_labels.clone(),
-        };
-        let mut page = Page::new(config.litellm.metrics.groups.clone());
-        family::write(&mut page, &shown, &calls, &attempts);
-        gauge::write(&mut page, &shown, app, &calls);
-        let tables = [(&self.calls.count, "calls"), (&self.attempts.count, "attempts")];
-        let lost = tables.map(|(count, name)| (name, count.rows(), count.overflowed()));
-        own::write(&mut page, app, &calls, &own::Standing { began: self.began, tables: lost });
-        page.end()
-    }
 }
 
 impl Recorder for Metrics {
@@ -103,28 +75,6 @@ impl Recorder for Metrics {
         self.count(&record);
         self.next.record(record);
     }
-}
-
-/// The metrics as they are now. Written on a thread of its own: that may be long, and requests do not wait for it.
-pub(crate) async fn page(app: &Arc<App>) -> Response<AnswerBody> {
-    switchboard_engine::failpoint::hit("telling_metrics");
-    let Some(metrics) = app.metrics.clone() else { return nothing(StatusCode::NOT_FOUND) };
-    let app = app.clone();
-    let Ok(text) = tokio::task::spawn_blocking(move || metrics.write(&app)).await else {
-        return nothing(StatusCode::INTERNAL_SERVER_ERROR);
-    };
-    let mut response = Response::new(AnswerBody::Whole(Some(Bytes::from(text))));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-fn nothing(status: StatusCode) -> Response<AnswerBody> {
-    let mut response = Response::new(AnswerBody::Whole(Some(Bytes::from_static(b"there are no metrics\n"))));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
 }
 
 impl std::fmt::Debug for Metrics {

@@ -11,16 +11,15 @@ use switchboard_engine::catalog::ModelCard;
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::error::Error;
 use switchboard_engine::guidance::Fallback;
-use switchboard_engine::route::{Fallbacks, Wildcard};
+use switchboard_engine::route::Fallbacks;
 use switchboard_engine::wire::problem::{self, Problem};
 
 use crate::access::Layer;
 use crate::answered::document;
 use crate::app::App;
 use crate::auth::Caller;
+use crate::market::{CREATED, standing_for};
 
-/// When models were "created": OpenAI's clients want a number, and LiteLLM gives this one.
-pub(crate) const CREATED: u64 = 1_677_610_602;
 const CREATED_DATE: &str = "2023-02-28T18:56:42Z";
 
 /// A model that callers can name.
@@ -145,15 +144,6 @@ pub(crate) fn example(app: &App) -> Option<String> {
     let named = named.find(|deployment| is_listed(&deployment.model_name)).map(|deployment| deployment.model_name.clone());
     let configured = |name: &str| config.deployments.iter().any(|deployment| deployment.model_name == name);
     named.or_else(|| list.into_iter().map(|listed| listed.name).filter(|name| !configured(name)).min())
-}
-
-/// The name by which callers reach a model of the catalog through a pattern; none when the pattern does not lead to it.
-pub(crate) fn standing_for(pattern: &Wildcard, deployment: &Deployment, card: &ModelCard) -> Option<String> {
-    let model = Wildcard::of(&deployment.spec.model);
-    let captured = if model.stars() > 0 { model.captured(&card.model)? } else { vec![card.model.as_str()] };
-    // A bare `*` stands for the whole name, provider included.
-    let stem = if pattern.as_str() == "*" { format!("{}/", card.provider) } else { String::new() };
-    (captured.len() == pattern.stars()).then(|| stem + &pattern.filled(&captured))
 }
 
 fn is_anthropic(parts: &request::Parts) -> bool {

@@ -17,7 +17,8 @@ use switchboard_engine::wire::{Dialect, Operation};
 
 use crate::authz::Policy;
 use crate::market::Listing;
-use crate::router::{Audience, Info, Page, Route, Row, rows};
+use crate::models::info::Info;
+use crate::router::{Audience, Page, Route, Row, rows};
 use crate::sso::Step;
 
 const SCHEMAS: &str = include_str!("openapi/schemas.json");

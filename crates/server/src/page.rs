@@ -2,12 +2,7 @@
 
 mod docs;
 mod home;
-mod html;
 
-pub(crate) use html::escape;
-
-use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode, request};
 use serde_json::{Value, json};
 use switchboard_engine::answer::AnswerBody;
@@ -18,31 +13,16 @@ use crate::answered::{document, written};
 use crate::app::{Acceptor, App};
 use crate::fleet::DEMO;
 use crate::health;
+use crate::html;
 use crate::models;
 use crate::router::{Page, rows};
-
-const STYLE: &str = include_str!("page/style.css");
-
-/// What browsers may do with a page of ours: show it, and nothing else.
-const SAFETY: [(&str, &str); 6] = [
-    (
-        "content-security-policy",
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
-         form-action 'none'; require-trusted-types-for 'script'",
-    ),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
-    ("x-frame-options", "DENY"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-];
 
 /// A page that needs no key.
 pub(crate) fn open(page: Page, app: &App, parts: &request::Parts) -> Response<AnswerBody> {
     match page {
-        Page::Home => html(home::render(&base(app, parts), &example(app))),
-        Page::Docs => html(docs::render(&base(app, parts))),
-        Page::Style => style(),
+        Page::Home => html::answer(home::render(&app.base(parts), &example(app))),
+        Page::Docs => html::answer(docs::render(&app.base(parts))),
+        Page::Style => html::style(),
         Page::OpenApi => written(crate::openapi::bytes(&app.config().general.root_path)),
         Page::Routes => document(&routes()),
         Page::Alive => document(&json!("I'm alive!")),
@@ -58,7 +38,7 @@ pub(crate) async fn closed(page: Page, acceptor: &Acceptor, ask: &health::Ask<'_
         Page::Test => Ok(document(&json!({"route": ask.parts.uri.path()}))),
         Page::HealthLatest => Ok(health::latest(acceptor, ask)),
         Page::HealthHistory => health::history(acceptor, ask),
-        Page::Metrics => Ok(crate::metrics::page(&acceptor.app).await),
+        Page::Metrics => Ok(crate::exposition::page(&acceptor.app).await),
         Page::HealthShared => Ok(document(&acceptor.app.others.told())),
         _ => Ok(health::check(acceptor, ask).await),
     }
@@ -70,28 +50,6 @@ fn example(app: &App) -> String {
     let config = app.config();
     let is_told = config.general.master_key.is_none() || config.switchboard.public_catalog;
     if is_told { models::example(app).unwrap_or_else(|| DEMO.to_owned()) } else { ANY.to_owned() }
-}
-
-/// The URL at which clients reach the gateway: configured, else as this client wrote it.
-pub(crate) fn base(app: &App, parts: &request::Parts) -> String {
-    let config = app.config();
-    if let Some(url) = &config.general.public_base_url {
-        return url.trim_end_matches('/').to_owned();
-    }
-    let host = parts.uri.authority().map(|authority| authority.as_str());
-    let host = host.or_else(|| parts.headers.get(http::header::HOST)?.to_str().ok()).unwrap_or("127.0.0.1:4000");
-    let secure = config.switchboard.tls.is_some() || config.switchboard.behind_tls_proxy;
-    format!("{}://{host}{}", if secure { "https" } else { "http" }, config.general.root_path)
-}
-
-/// A page with a form that is sent to this gateway.
-pub(crate) fn form_page(root: &str, title: &str, content: &str) -> Response<AnswerBody> {
-    let mut response = html(html::page(title, content).replace("href=\"style.css\"", &format!("href=\"{root}/style.css\"")));
-    let policy = SAFETY[0].1.replace("form-action 'none'", "form-action 'self'");
-    if let Ok(policy) = HeaderValue::try_from(policy) {
-        response.headers_mut().insert(HeaderName::from_static("content-security-policy"), policy);
-    }
-    response
 }
 
 /// Whether the gateway can serve. A deployment that fails is its own matter; only a stop makes the whole unready.
@@ -156,31 +114,4 @@ fn routes() -> Value {
         }
     }
     json!({"routes": routes})
-}
-
-/// A page of somebody else's content, in our frame.
-pub(crate) fn whole(title: &str, content: &str) -> Response<AnswerBody> {
-    html(html::page(title, content))
-}
-
-fn html(page: String) -> Response<AnswerBody> {
-    let mut response = safe(Bytes::from(page), "text/html; charset=utf-8");
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-fn style() -> Response<AnswerBody> {
-    let mut response = safe(Bytes::from_static(STYLE.as_bytes()), "text/css; charset=utf-8");
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
-    response
-}
-
-fn safe(body: Bytes, kind: &'static str) -> Response<AnswerBody> {
-    let mut response = Response::new(AnswerBody::Whole(Some(body)));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    for (name, value) in SAFETY {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-    }
-    response
 }

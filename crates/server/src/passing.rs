@@ -27,7 +27,6 @@ use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
 
-use crate::accept::{Refusal, body_refusal, shown};
 use crate::answered::Answered;
 use crate::app::{Acceptor, App};
 use crate::auth::{Caller, Credential, session};
@@ -36,6 +35,7 @@ use crate::clock::unix_seconds;
 use crate::config::resolved::PassThrough;
 use crate::edge::RequestBody;
 use crate::identity;
+use crate::refusal::{Refusal, body_refusal, shown};
 use crate::refused::Refused;
 
 /// What is passed on is no model's, and its errors are told as OpenAI's clients expect.
@@ -112,7 +112,7 @@ fn secrets(to: &PassThrough) -> Vec<String> {
 async fn send(acceptor: &Acceptor, call: &Call, target: &Arc<Deployment>, passing: Passing) -> Result<Answered, Refusal> {
     may_go(acceptor, call, target)?;
     let answer = acceptor.app.gateway.pass_on(call, &acceptor.worker, target, passing).await;
-    let told = |error| crate::accept::as_configured(error, call.door.flavor, &acceptor.app);
+    let told = |error| crate::ask::as_configured(error, call.door.flavor, &acceptor.app);
     let answer = answer.map_err(|error| Refusal { error: told(error), dialect: call.door.dialect, flavor: call.door.flavor })?;
     let mut response = Response::new(answer.body);
     *response.status_mut() = answer.status;
@@ -136,7 +136,7 @@ fn may_go(acceptor: &Acceptor, call: &Call, target: &Deployment) -> Result<(), R
 /// Who asks, if they may.
 async fn identified(acceptor: &Acceptor, route: &str, parts: &Parts, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
     let keys = acceptor.app.keys.load_full();
-    let (path, routes) = (acceptor.router.below(parts.uri.path()), &keys.gates().routes);
+    let (path, routes) = (acceptor.root.below(parts.uri.path()), &keys.gates().routes);
     gate::served(routes, Policy::Pass, path)?;
     let caller = keys.caller(&parts.headers, parts.uri.query(), from).await?;
     if caller.credential == Credential::Session {

@@ -6,14 +6,27 @@
 use std::borrow::Cow;
 
 use http::Uri;
-use http::request::Parts;
 use http::uri::PathAndQuery;
-
-use crate::router::{Match, Router};
 
 /// What some servers read differently from others, where it is still written with a percent sign in a plain path: control characters,
 /// quotes of what is quoted, and ends of what is the path.
 const READ_DIFFERENTLY: [&str; 4] = ["%3B", "%5C", "%3F", "%23"];
+
+/// What all paths of the gateway begin with, as another gateway before it has them; nothing at most.
+#[derive(Clone, Debug, Default)]
+pub struct Root(String);
+
+impl Root {
+    /// That beginning.
+    pub fn new(root: &str) -> Self {
+        Self(root.trim_end_matches('/').to_owned())
+    }
+
+    /// A path without it.
+    pub fn below<'a>(&self, path: &'a str) -> &'a str {
+        if self.0.is_empty() { path } else { path.strip_prefix(self.0.as_str()).unwrap_or(path) }
+    }
+}
 
 /// The path with every character as it is that needs no percent sign, single slashes, and none at its end.
 pub(crate) fn plain(path: &str) -> Cow<'_, str> {
@@ -49,16 +62,6 @@ pub(crate) fn plainly(uri: &Uri) -> Option<Uri> {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::try_from(whole).ok()?);
     Uri::from_parts(parts).ok()
-}
-
-/// What a path leads to in its plain form, which it has from then on where that is anything.
-pub(crate) fn found(router: &Router, parts: &mut Parts) -> Match {
-    let Some(uri) = plainly(&parts.uri) else { return router.find(&parts.method, parts.uri.path()) };
-    let found = router.find(&parts.method, uri.path());
-    if found != Match::Nothing {
-        parts.uri = uri;
-    }
-    found
 }
 
 /// Whether servers differ in what they take a plain path for: it steps aside, has parameters, or is encoded twice.

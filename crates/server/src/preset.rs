@@ -16,11 +16,6 @@ use switchboard_engine::wire::control::is_steering;
 use switchboard_engine::wire::outline::Edits;
 use switchboard_engine::wire::problem::Problem;
 
-use crate::app::App;
-use crate::auth::Caller;
-use crate::auth::rules::DEFAULT_WORKSPACE;
-use crate::refused::Refused;
-
 pub(crate) use known::Presets;
 pub use settings::{Preset, Settings};
 
@@ -39,31 +34,8 @@ pub(crate) fn is_named(call: &Call) -> bool {
     named(call).is_some()
 }
 
-/// The call with the settings of the preset it names, if it names one.
-pub(crate) async fn applied(call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> {
-    let Some((model, slug)) = named(&call) else { return Ok(call) };
-    let place = caller.team.as_deref().unwrap_or(DEFAULT_WORKSPACE);
-    let mut found = None;
-    if let Some(store) = &app.store {
-        found = app.foundation.directory.presets.find(store, place, &slug).await?;
-        if found.is_none() && place != DEFAULT_WORKSPACE {
-            found = app.foundation.directory.presets.find(store, DEFAULT_WORKSPACE, &slug).await?;
-        }
-    }
-    let config = app.config();
-    let found = found.as_deref().or_else(|| config.switchboard.presets.iter().find(|preset| preset.slug == slug));
-    let found = found.ok_or_else(|| Refused::missing(format!("there is no preset `{slug}`")))?;
-    if !found.active {
-        return Err(Refused::missing(format!("the preset `{slug}` is switched off")));
-    }
-    with(call, model, &found.settings).map_err(|problem| match problem {
-        Some(problem) => Refused::bad(problem.message),
-        None => Refused::bad(format!("the preset `{slug}` names no model, and neither does the request")),
-    })
-}
-
 /// The model and the preset that a call names.
-fn named(call: &Call) -> Option<(Option<String>, String)> {
+pub(crate) fn named(call: &Call) -> Option<(Option<String>, String)> {
     if let Some((model, slug)) = call.model.split_once(MARK) {
         return Some(((!model.is_empty()).then(|| model.to_owned()), slug.to_owned()));
     }
@@ -74,7 +46,7 @@ fn named(call: &Call) -> Option<(Option<String>, String)> {
 }
 
 /// The call with those settings; `None`: there is no model.
-fn with(mut call: Call, model: Option<String>, settings: &Settings) -> Result<Call, Option<Problem>> {
+pub(crate) fn with(mut call: Call, model: Option<String>, settings: &Settings) -> Result<Call, Option<Problem>> {
     let Content::Json(outline) = &call.content else { return Ok(call) };
     let dialect = call.door.dialect;
     let model = model.or_else(|| settings.model()).ok_or(None)?;

@@ -1,15 +1,19 @@
 //! Every door of the gateway, on one screen.
 
 use http::Method;
+use http::request::Parts;
 use matchit::Router as Tree;
 use switchboard_engine::call::Door;
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::{Dialect, Operation};
 
-use crate::accept::either::EITHER;
 use crate::admin::Action;
 use crate::authz::Policy;
+use crate::draft::EITHER;
 use crate::market::Listing;
+use crate::models::info::Info;
+use crate::path::{Root, plainly};
+use crate::row;
 use crate::sso;
 
 /// What a path leads to.
@@ -39,17 +43,6 @@ pub enum Route {
     SignIn(sso::Step),
     /// The management API.
     Admin(Action),
-}
-
-/// Documents on deployments, in LiteLLM's form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Info {
-    /// All of them.
-    Models,
-    /// Page by page.
-    Paged,
-    /// By the name that callers use.
-    Groups,
 }
 
 /// Pages and documents of the gateway's own.
@@ -97,22 +90,8 @@ impl Page {
     }
 }
 
-/// One row of the table: method, path below the prefix, and what it leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// The method.
-    pub method: &'static str,
-    /// The path, in the router's notation.
-    pub path: &'static str,
-    /// What it leads to.
-    pub route: Route,
-    /// Who may use it.
-    pub policy: Policy,
-    /// What it does, for the API document.
-    pub summary: &'static str,
-    /// The form of its body, where the management API has one; else empty.
-    pub form: &'static str,
-}
+/// A row of the whole table.
+pub type Row = row::Row<Route>;
 
 /// Who calls a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -363,7 +342,7 @@ pub enum Match {
 #[derive(Clone, Debug)]
 pub struct Router {
     tree: Tree<Node>,
-    root: String,
+    root: Root,
 }
 
 /// What a path of the tree leads to.
@@ -394,12 +373,12 @@ impl Router {
         for (path, node) in paths {
             tree.insert(path, node)?;
         }
-        Ok(Self { tree, root: root.trim_end_matches('/').to_owned() })
+        Ok(Self { tree, root: Root::new(root) })
     }
 
     /// What that path leads to.
     pub fn find(&self, method: &Method, path: &str) -> Match {
-        let Ok(found) = self.tree.at(self.below(path)) else { return Match::Nothing };
+        let Ok(found) = self.tree.at(self.root.below(path)) else { return Match::Nothing };
         // Names that begin with a v are no versions.
         if found.params.get("api_version").is_some_and(|version| !version.starts_with(|first: char| first.is_ascii_digit())) {
             return Match::Nothing;
@@ -420,9 +399,19 @@ impl Router {
         }
     }
 
-    /// A path without what all of ours begin with.
-    pub fn below<'a>(&self, path: &'a str) -> &'a str {
-        if self.root.is_empty() { path } else { path.strip_prefix(self.root.as_str()).unwrap_or(path) }
+    /// What a path leads to in its plain form, which it has from then on where that is anything.
+    pub(crate) fn found(&self, parts: &mut Parts) -> Match {
+        let Some(uri) = plainly(&parts.uri) else { return self.find(&parts.method, parts.uri.path()) };
+        let found = self.find(&parts.method, uri.path());
+        if found != Match::Nothing {
+            parts.uri = uri;
+        }
+        found
+    }
+
+    /// What all paths begin with.
+    pub fn root(&self) -> &Root {
+        &self.root
     }
 }
 
@@ -433,10 +422,15 @@ pub fn rows() -> impl Iterator<Item = (String, Row)> {
         .flat_map(|(prefix, flavor)| SHARED.into_iter().map(move |row| (format!("{prefix}{}", row.path), flavored(row, flavor))));
     let by_model =
         MODEL_PREFIXES.into_iter().flat_map(|prefix| BY_MODEL.into_iter().map(move |row| (format!("{prefix}{}", row.path), row)));
-    let alone = ALONE.into_iter().map(|row| (row.path.to_owned(), row));
-    let admin = crate::admin::routes::rows().copied().map(|row| (row.path.to_owned(), row));
-    let sign_in = sso::ROWS.iter().map(|row| (row.path.to_owned(), *row));
-    shared.chain(by_model).chain(alone).chain(sign_in).chain(admin)
+    let alone = once().map(|row| (row.path.to_owned(), row));
+    shared.chain(by_model).chain(alone)
+}
+
+/// Every row whose path exists once.
+pub(crate) fn once() -> impl Iterator<Item = Row> {
+    let sign_in = sso::ROWS.iter().map(|row| row.leading(Route::SignIn));
+    let admin = crate::admin::routes::rows().map(|row| row.leading(Route::Admin));
+    ALONE.into_iter().chain(sign_in).chain(admin)
 }
 
 fn flavored(mut row: Row, flavor: Flavor) -> Row {

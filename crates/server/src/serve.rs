@@ -1,5 +1,8 @@
 //! From a configuration to a running gateway, and back to nothing without losing an answer.
 
+mod archive;
+mod waiting;
+
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,7 +18,7 @@ use switchboard_engine::upstream::{Settings as UpstreamSettings, Timeouts, Trans
 use switchboard_store::Store;
 use switchboard_store::redis::BadAddress;
 
-use crate::accept::serve;
+use crate::accept::{Entrance, serve};
 use crate::alerts::Alerts;
 use crate::app::{Acceptor, App};
 use crate::auth::Keys;
@@ -34,16 +37,16 @@ use crate::fleet::overlay::{self, OverlayError};
 use crate::fleet::resilience;
 use crate::fleet::transport::{self, BadTransport};
 use crate::health::background;
-use crate::limits::{Limits, waiting};
-use crate::live::{self, Live};
+use crate::limits::Limits;
+use crate::live::{self, Applied, Live};
 use crate::log::Discreet;
 use crate::memory::{self, MemoryError};
 use crate::metrics::Metrics;
 use crate::money::{self, credits, purge};
 use crate::peers::Others;
 use crate::reload::{Reload, Reloading};
+use crate::renewal;
 use crate::router::Router;
-use crate::served;
 use crate::shadows::{self, Mirrored};
 use crate::trials::{self, Trials};
 use crate::trust::{Trust, TrustError};
@@ -84,15 +87,6 @@ pub enum StartError {
 /// One thing in two hands.
 fn twice<T: Clone>(one: T) -> (T, T) {
     (one.clone(), one)
-}
-
-/// What came of a new configuration.
-#[derive(Debug)]
-pub struct Applied {
-    /// What could not be made into a deployment.
-    pub unusable: Vec<fleet::Unusable>,
-    /// Settings that changed and that only a restart can change.
-    pub restart: Vec<&'static str>,
 }
 
 /// A running gateway.
@@ -149,7 +143,7 @@ impl Gate {
         let (discreet, metrics, alerts) = watching(&config, &books, recorder);
         let app = Arc::new(App {
             gateway: Gateway::new(fleet, limits.admission(books.admission(bound)), books.recorder(alerts.clone()), resilience::of(&config))
-                .with_archive(served::archive(&config, foundation.store.as_ref())?),
+                .with_archive(archive::open(&config, foundation.store.as_ref())?),
             smart,
             trials: Arc::new(Trials::open(foundation.store.as_ref())),
             health,
@@ -174,7 +168,7 @@ impl Gate {
         learn_prices(&app)?;
         app.trials.apply(&app.smart, &config);
         let mut chores = chores(&app, &config, &transport, &relief)?;
-        chores.push(live::follow(app.clone(), demo_base.clone(), wakes)?);
+        chores.push(renewal::follow(app.clone(), demo_base.clone(), wakes)?);
         chores.extend(webhooks::start(app.clone(), own)?);
         let running = opened(&app, &config, transport, Router::new(&config.general.root_path)?, relief)?;
         chores.extend([counting(app.clone())?, waiting::close(app.clone(), running.shutdown())?]);
@@ -203,7 +197,7 @@ impl Gate {
         let (app, demo_base) = (self.app.clone(), self.demo_base.clone());
         move |config| {
             let needs_demo = demo_base.is_none() && needs_demo(&config);
-            let mut applied = app.live.rebase(&app, demo_base.as_deref(), config)?;
+            let mut applied = app.live.rebase(config, &|config| renewal::take(&app, demo_base.as_deref(), config))?;
             app.trials.apply(&app.smart, &app.config());
             if needs_demo {
                 applied.restart.push("the built-in model");
@@ -312,9 +306,9 @@ fn learn_prices(app: &Arc<App>) -> Result<(), StartError> {
 fn opened(app: &Arc<App>, config: &Config, transport: Transport, router: Router, relief: Relief) -> Result<Running, StartError> {
     let shared = app.clone();
     Ok(Edge::run(settings(config, relief), move |_| {
-        let acceptor = Acceptor { worker: worker(&shared.config(), &transport), app: shared.clone(), router: router.clone() };
-        let acceptor = Arc::new(acceptor);
-        Ok(move |request| serve(acceptor.clone(), request))
+        let acceptor = Acceptor { worker: worker(&shared.config(), &transport), app: shared.clone(), root: router.root().clone() };
+        let entrance = Arc::new(Entrance { acceptor: Arc::new(acceptor), router: router.clone() });
+        Ok(move |request| serve(entrance.clone(), request))
     })?)
 }
 

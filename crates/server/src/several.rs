@@ -13,10 +13,11 @@ use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
 
-use crate::accept::{Refusal, one, refuse};
 use crate::answered::Answered;
 use crate::app::{Acceptor, App};
+use crate::ask::one;
 use crate::auth::Caller;
+use crate::refusal::{Refusal, refuse};
 use crate::together;
 
 /// A client asks for an answer once; of several each is another one.

@@ -34,7 +34,7 @@ use crate::auth::session::{self, COOKIE_NAME, SignedIn};
 use crate::auth::{Caller, digest};
 use crate::authz::Policy;
 use crate::refused::Refused;
-use crate::router::{Route, Row};
+use crate::row::Row;
 
 /// A step of signing in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +65,12 @@ pub enum Step {
     Claim,
 }
 
-const fn row(method: &'static str, path: &'static str, step: Step, policy: Policy, summary: &'static str) -> Row {
-    Row { method, path, route: Route::SignIn(step), policy, summary, form: "" }
+const fn row(method: &'static str, path: &'static str, step: Step, policy: Policy, summary: &'static str) -> Row<Step> {
+    Row { method, path, route: step, policy, summary, form: "" }
 }
 
 /// Their routes.
-pub const ROWS: &[Row] = &[
+pub const ROWS: &[Row<Step>] = &[
     row("GET", "/sso/key/generate", Step::Begin, Policy::Public, "Sign in at the identity provider, or by a password"),
     row("GET", "/sso/callback", Step::Callback, Policy::Public, "Back from the identity provider"),
     row("GET", "/sso/readiness", Step::Ways, Policy::Public, "How people may sign in"),
@@ -185,7 +185,7 @@ async fn welcome(visit: &Visit, who: SignedIn, to: String, redirect: bool) -> Re
     let mut response = match redirect {
         true => redirected(&to)?,
         false => crate::answered::document(&json!({
-            "redirect_url": format!("{}{to}", crate::page::base(&visit.app, &visit.parts)),
+            "redirect_url": format!("{}{to}", visit.app.base(&visit.parts)),
             "user_id": who.user_id, "user_role": who.role.as_str(), "csrf_token": session::csrf(&secret),
         })),
     };
@@ -223,7 +223,7 @@ fn redirected(to: &str) -> Result<Answered, Refused> {
 
 /// Sets a cookie that no script reads, for so many seconds.
 fn cookie(response: &mut Answered, name: &str, value: &str, (seconds, site): (i64, &str), visit: &Visit) {
-    let secure = if crate::page::base(&visit.app, &visit.parts).starts_with("https:") { "; Secure" } else { "" };
+    let secure = if visit.app.base(&visit.parts).starts_with("https:") { "; Secure" } else { "" };
     let path = visit.app.config().general.root_path.clone();
     let path = if path.is_empty() { "/".to_owned() } else { path };
     let text = format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite={site}{secure}");

@@ -10,9 +10,9 @@ use http::header::{
 use http::{Method, Request, StatusCode};
 use switchboard_engine::answer::AnswerBody;
 
+use super::Entrance;
 use crate::admin::Action;
 use crate::answered::Answered;
-use crate::app::Acceptor;
 use crate::edge::RequestBody;
 use crate::router::{Match, Route};
 
@@ -25,15 +25,15 @@ const GUARDS: [(http::HeaderName, HeaderValue); 3] = [
 ];
 
 /// Whose pages may read the answer to a request that a page makes; nothing is said to whoever is no page, or may not.
-pub(super) fn allowed(acceptor: &Acceptor, request: &Request<RequestBody>) -> Option<HeaderValue> {
+pub(super) fn allowed(entrance: &Entrance, request: &Request<RequestBody>) -> Option<HeaderValue> {
     let origin = request.headers().get(ORIGIN)?;
     let asked = || Method::from_bytes(request.headers().get(ACCESS_CONTROL_REQUEST_METHOD)?.as_bytes()).ok();
     let method = if request.method() == Method::OPTIONS { asked()? } else { request.method().clone() };
-    let Match::Found(row, _) = acceptor.router.find(&method, request.uri().path()) else { return None };
+    let Match::Found(row, _) = entrance.router.find(&method, request.uri().path()) else { return None };
     if !is_open(row.route) {
         return None;
     }
-    let config = acceptor.app.config.load();
+    let config = entrance.acceptor.app.config.load();
     let origins = &config.switchboard.cors_origins;
     // Whoever asks for no key is protected by its address alone, and every page that is looked at there has that address.
     if origins.is_empty() && config.general.master_key.is_none() {

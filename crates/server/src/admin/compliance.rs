@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::form::Form;
+use super::routes::Row;
 use super::routes::{Action, post};
 use super::{Answer, Request};
 use crate::authz::Policy::Info;
-use crate::router::Row;
 
 /// A regulation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

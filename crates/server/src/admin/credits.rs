@@ -6,13 +6,13 @@ use switchboard_store::object::{CreditAccount, CreditEntry, Team, User, WITHDRAW
 use switchboard_store::{Desk, Money, Time};
 
 use super::form::{self, Form};
+use super::routes::Row;
 use super::routes::{Action, get, post};
 use super::{Answer, Request, duration, keys};
 use crate::authz::Policy::{Admin, Viewer};
 use crate::books::accounts;
 use crate::money::credits;
 use crate::refused::Refused;
-use crate::router::Row;
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

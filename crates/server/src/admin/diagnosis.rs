@@ -8,6 +8,7 @@ use switchboard_engine::health::Registry;
 
 use super::models::brought::{self, Said};
 use super::models::{rules, vault};
+use super::routes::Row;
 use super::routes::{Action, get, post};
 use super::{Answer, Request};
 use crate::authz::Policy::{Admin, Info, Viewer};
@@ -15,7 +16,6 @@ use crate::config::Laid;
 use crate::config::resolved::Deployment;
 use crate::live::seal;
 use crate::refused::Refused;
-use crate::router::Row;
 use crate::{fleet, health};
 
 /// What a route does.

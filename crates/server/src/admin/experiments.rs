@@ -10,12 +10,12 @@ use serde_json::{Map, Value, json};
 use switchboard_store::chain::{Entry, Outcome};
 use switchboard_store::experiment;
 
+use super::routes::Row;
 use super::routes::{Action, get, post};
 use super::{Answer, Request};
 use crate::authz::Policy::{Admin, Info, Llm, Viewer};
 use crate::config::resolved::ExperimentForm;
 use crate::refused::Refused;
-use crate::router::Row;
 use crate::trials::{Known, State, Status};
 
 /// What a route does.

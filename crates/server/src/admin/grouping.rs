@@ -12,10 +12,10 @@ mod terms;
 
 pub(super) use tags::release as release_tags;
 
+use super::routes::Row;
 use super::routes::{Action, get, post};
 use super::{Answer, Request};
 use crate::authz::Policy::{Admin, Info, Managed, Viewer};
-use crate::router::Row;
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

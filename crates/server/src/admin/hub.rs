@@ -5,12 +5,12 @@ mod page;
 use serde_json::{Map, Value, json};
 
 use super::models::settings::{self, Section};
+use super::routes::Row;
 use super::routes::{Action, get, post};
 use super::{Answer, Request};
 use crate::authz::Policy::{Admin, Public};
 use crate::models::info;
 use crate::refused::Refused;
-use crate::router::Row;
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use switchboard_store::object::{Invitation, Password, Role, User};
 use switchboard_store::{Desk, Time};
 
+use super::routes::Row;
 use super::routes::{Action, get, post};
 use super::{Answer, Request};
 use crate::auth::Caller;
@@ -15,7 +16,6 @@ use crate::auth::digest;
 use crate::authz::Policy::{Admin, Managed};
 use crate::authz::object;
 use crate::refused::Refused;
-use crate::router::Row;
 
 /// How long a link is good.
 const PATIENCE: i64 = 7 * 86_400;

@@ -19,12 +19,12 @@ use switchboard_store::Desk;
 use switchboard_store::object::Model;
 use switchboard_store::vault::Vault;
 
+use super::routes::Row;
 use super::routes::{Action, get, post};
 use super::{Answer, Request};
 use crate::authz::Policy::{Admin, Info, Viewer};
 use crate::live::seal;
 use crate::refused::Refused;
-use crate::router::Row;
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

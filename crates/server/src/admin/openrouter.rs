@@ -21,12 +21,12 @@ use switchboard_store::object::{CreditAccount, GATEWAY};
 use switchboard_store::{Money, Time};
 
 use super::form::Form;
+use super::routes::Row;
 use super::routes::{Action, get, post};
 use super::{Answer, Request};
 use crate::auth::rules::DEFAULT_WORKSPACE;
 use crate::authz::Policy::{Admin, Info, Keys, Public, Viewer};
 use crate::refused::Refused;
-use crate::router::Row;
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

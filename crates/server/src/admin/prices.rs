@@ -9,13 +9,13 @@ use switchboard_store::ledger::Attempts;
 use switchboard_store::object::DatedPrice;
 use switchboard_store::{Money, Time};
 
+use super::routes::Row;
 use super::routes::{Action, get, post};
 use super::{Answer, Request};
 use crate::authz::Policy::{Admin, Viewer};
 use crate::books::prices;
 use crate::money::{self, reprice};
 use crate::refused::Refused;
-use crate::router::Row;
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,12 +6,12 @@ use switchboard_store::object::{JwtKeyMapping, Key, Session};
 use switchboard_store::{Desk, Time};
 
 use super::form::Form;
+use super::routes::Row;
 use super::routes::{Action, get, post};
 use super::{Answer, Request};
 use crate::auth::{digest, session};
 use crate::authz::Policy;
 use crate::refused::Refused;
-use crate::router::Row;
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,7 +3,6 @@
 use http::StatusCode;
 
 use crate::authz::Policy;
-use crate::router::{Route, Row};
 
 use super::{
     Answer, Request, audit, compliance, credits, diagnosis, experiments, grouping, hub, invitations, keys, models, openrouter, ownership,
@@ -26,6 +25,9 @@ pub use several::Several;
 pub use spend::Spend;
 pub use spent::Whose;
 pub use tools::Tool;
+
+/// A row of these routes.
+pub type Row = crate::row::Row<Action>;
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -101,11 +103,11 @@ pub enum Action {
 }
 
 pub(super) const fn post(path: &'static str, action: Action, policy: Policy, form: &'static str, summary: &'static str) -> Row {
-    Row { method: "POST", path, route: Route::Admin(action), policy, summary, form }
+    Row { method: "POST", path, route: action, policy, summary, form }
 }
 
 pub(super) const fn get(path: &'static str, action: Action, policy: Policy, summary: &'static str) -> Row {
-    Row { method: "GET", path, route: Route::Admin(action), policy, summary, form: "" }
+    Row { method: "GET", path, route: action, policy, summary, form: "" }
 }
 
 use Policy::{Info, Keys, Managed, Viewer};

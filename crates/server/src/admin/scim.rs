@@ -19,10 +19,10 @@ use switchboard_store::object::Object;
 use switchboard_store::{Desk, StoreError, Time};
 
 use super::routes::Action;
+use super::routes::Row;
 use super::{Answer, Request};
 use crate::authz::Policy;
 use crate::refused::Refused;
-use crate::router::{Route, Row};
 
 /// The schema under whose name stands what an enterprise knows of a user.
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -52,7 +52,7 @@ pub enum Scim {
 }
 
 const fn row(method: &'static str, path: &'static str, action: Scim, summary: &'static str) -> Row {
-    Row { method, path, route: Route::Admin(Action::Scim(action)), policy: Policy::Scim, summary, form: "" }
+    Row { method, path, route: Action::Scim(action), policy: Policy::Scim, summary, form: "" }
 }
 
 /// Their routes.

@@ -8,13 +8,13 @@ use switchboard_store::Desk;
 use switchboard_store::object::Team;
 
 use super::form::{self, Form};
+use super::routes::Row;
 use super::routes::{Action, post};
 use super::{Answer, Request, teams, users};
 use crate::auth::Caller;
 use crate::authz::Policy::Managed;
 use crate::authz::object::{self, Standing};
 use crate::refused::Refused;
-use crate::router::Row;
 
 /// The most that are done at once.
 pub(super) const MOST: usize = 500;

@@ -21,11 +21,11 @@ use switchboard_store::ledger::report::Days;
 use switchboard_store::{Money, Time};
 
 use super::openrouter::content;
+use super::routes::Row;
 use super::routes::{Action, get, post};
 use super::{Answer, Request};
 use crate::authz::Policy::{self, Info, Viewer};
 use crate::refused::Refused;
-use crate::router::Row;
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

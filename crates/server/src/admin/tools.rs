@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use switchboard_engine::catalog::ModelCard;
 use switchboard_store::object::{Team, User};
 
+use super::routes::Row;
 use super::routes::{Action, get, post};
 use super::{Answer, Request, cost_map, rows};
 use crate::authz::Policy::{Admin, Info, Viewer};
 use crate::models::info;
 use crate::refused::Refused;
-use crate::router::Row;
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

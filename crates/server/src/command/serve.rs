@@ -14,9 +14,10 @@ use crate::config::{Environment, Overrides, Source, Watch};
 use crate::descriptors;
 use crate::fleet::Unusable;
 use crate::fleet::overlay::OverlayError;
+use crate::live::Applied;
 use crate::log::{RequestLog, Voice};
 use crate::reload::Reload;
-use crate::serve::{Applied, Gate, loader};
+use crate::serve::{Gate, loader};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use switchboard_engine::admit::{Book, Level, Limit, Scope, ScopeId, Terms, Unit};
 use switchboard_engine::call::Call;
+use switchboard_engine::gateway::Gateway;
 use switchboard_engine::pattern::matches;
 use switchboard_engine::principal::Principal;
 
-use crate::app::App;
 use crate::config::Config;
 
 /// What each key may ask of a model, where it says nothing of its own.
@@ -39,9 +39,9 @@ impl OfKeys {
     }
 
     /// The scope of a call, where its key has one.
-    pub(crate) fn scopes(&self, book: &Book, call: &Call, app: &App) -> Vec<Arc<Scope>> {
+    pub(crate) fn scopes(&self, book: &Book, call: &Call, gateway: &Gateway) -> Vec<Arc<Scope>> {
         let Some(key) = call.principal.key_hash.as_deref().filter(|_| !self.models.is_empty()) else { return Vec::new() };
-        let group = app.gateway.fleet().find(&call.model).map(|(group, _)| group);
+        let group = gateway.fleet().find(&call.model).map(|(group, _)| group);
         let model = group.as_deref().unwrap_or(&call.model);
         let Some(limits) = self.limits(model) else { return Vec::new() };
         let left: Vec<Limit> = limits.iter().filter(|limit| !says(&call.principal, limit.unit)).copied().collect();

@@ -25,7 +25,10 @@ use switchboard_engine::wire::problem::Problem;
 use crate::answered::document;
 use crate::app::App;
 use crate::auth::Caller;
-pub(crate) use offer::{Endpoint, Offer};
+pub(crate) use offer::{Endpoint, Offer, standing_for};
+
+/// When models were "created": OpenAI's clients want a number, and LiteLLM gives this one.
+pub(crate) const CREATED: u64 = 1_677_610_602;
 use query::Wanted;
 
 /// A document of the catalogue.
@@ -97,7 +100,7 @@ pub(crate) fn answer(app: &App, listing: Listing, ask: &Ask<'_>) -> Result<Respo
             let wanted = Wanted::read(query)?;
             let offers = chosen(&wanted);
             if wanted.rss {
-                return Ok(feed(&tell::rss(&offers, &crate::page::base(app, ask.parts), wanted.rss_chat)));
+                return Ok(feed(&tell::rss(&offers, &app.base(ask.parts), wanted.rss_chat)));
             }
             return Ok(document(&page(&offers, &wanted, ask, &catalog)));
         }

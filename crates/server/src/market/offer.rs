@@ -7,12 +7,11 @@ use serde_json::{Map, Value};
 use switchboard_engine::catalog::{Amount, Catalog, Component, ModelCard, PicoUsd, Provider, Rate, Service};
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::health::{Figures, Window};
-use switchboard_engine::route::Group;
+use switchboard_engine::route::{Group, Wildcard};
 use switchboard_engine::wire::Operation;
 
 use crate::app::App;
 use crate::config::Config;
-use crate::models;
 
 /// A model that callers can name.
 pub(crate) struct Offer {
@@ -52,7 +51,7 @@ impl Offer {
         for (pattern, group) in fleet.pattern_groups() {
             let Some(first) = group.first() else { continue };
             for card in catalog.models_of(&first.spec.provider) {
-                let Some(name) = models::standing_for(pattern, first, &card) else { continue };
+                let Some(name) = standing_for(pattern, first, &card) else { continue };
                 let endpoints = match fleet.known(&name) {
                     Some(known) => own(&known, &config),
                     None => group.iter().map(|deployment| Endpoint::of_pattern(deployment, &card, &catalog)).collect(),
@@ -228,4 +227,13 @@ fn served(deployment: &Deployment) -> Option<&'static str> {
         (Operation::Transcriptions, "audio_transcription"),
     ];
     modes.into_iter().find(|(operation, _)| deployment.serves(*operation)).map(|(_, mode)| mode)
+}
+
+/// The name by which callers reach a model of the catalog through a pattern; none when the pattern does not lead to it.
+pub(crate) fn standing_for(pattern: &Wildcard, deployment: &Deployment, card: &ModelCard) -> Option<String> {
+    let model = Wildcard::of(&deployment.spec.model);
+    let captured = if model.stars() > 0 { model.captured(&card.model)? } else { vec![card.model.as_str()] };
+    // A bare `*` stands for the whole name, provider included.
+    let stem = if pattern.as_str() == "*" { format!("{}/", card.provider) } else { String::new() };
+    (captured.len() == pattern.stars()).then(|| stem + &pattern.filled(&captured))
 }

@@ -7,10 +7,10 @@ use switchboard_engine::catalog::{Catalog, Component};
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::health::{Figures, Why, Window};
 
+use super::CREATED;
 use super::offer::{Endpoint, Offer};
 use super::{pricing, provider};
 use crate::clock::unix_seconds;
-use crate::models::CREATED;
 
 /// What an endpoint's document depends on beside the endpoint.
 #[derive(Clone, Copy)]

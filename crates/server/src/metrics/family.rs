@@ -144,7 +144,7 @@ const ATTEMPTS: [Family<AttemptRow>; 6] = [
 ];
 
 /// Writes all of them.
-pub(super) fn write(page: &mut Page, shown: &Shown, calls: &[CallRow], attempts: &[AttemptRow]) {
+pub(crate) fn write(page: &mut Page, shown: &Shown, calls: &[CallRow], attempts: &[AttemptRow]) {
     CALLS.iter().for_each(|family| project(page, shown, family, calls));
     ATTEMPTS.iter().for_each(|family| project(page, shown, family, attempts));
 }

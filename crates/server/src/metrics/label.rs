@@ -14,7 +14,7 @@ use switchboard_engine::wire::{Dialect, Operation};
 use super::row::{AttemptRow, CallRow};
 
 /// What stands for the master key, as LiteLLM's dashboards know it: nobody who reads metrics gets something to try guesses against.
-pub(super) const MASTER_KEY: &str = "litellm_proxy_master_key";
+pub(crate) const MASTER_KEY: &str = "litellm_proxy_master_key";
 
 /// Declares the labels, one row for each.
 macro_rules! labels {

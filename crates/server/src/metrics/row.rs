@@ -139,7 +139,7 @@ fn holder(key: &mut Vec<u8>, principal: &Principal) {
 }
 
 /// Writes what tells a call's row from others.
-pub(super) fn key_of_call(record: &Record, customers: bool, key: &mut Vec<u8>) -> Kept {
+pub(crate) fn key_of_call(record: &Record, customers: bool, key: &mut Vec<u8>) -> Kept {
     let (kind, failure) = (outcome(record.outcome), last_failure(record));
     key.extend_from_slice(&[kind, failure.map_or(END, |failure| failure as u8), record.operation as u8, record.dialect as u8]);
     key.extend_from_slice(&record.status.to_be_bytes());
@@ -191,7 +191,7 @@ fn nobody() -> Arc<Principal> {
 }
 
 impl CallRow {
-    pub(super) fn of(record: &Record, other: bool) -> Self {
+    pub(crate) fn of(record: &Record, other: bool) -> Self {
         Self {
             principal: if other { nobody() } else { record.principal.clone() },
             model: if other { Arc::from("other") } else { Arc::from(model(record)) },
@@ -208,7 +208,7 @@ impl CallRow {
         }
     }
 
-    pub(super) fn add(&mut self, record: &Record) {
+    pub(crate) fn add(&mut self, record: &Record) {
         // Who asks may have other scopes by now, and a deployment another address.
         if !Arc::ptr_eq(&self.principal, &record.principal) && self.principal.key != "other" {
             self.principal = record.principal.clone();
@@ -259,9 +259,9 @@ impl Latencies {
 }
 
 /// One attempt of a finished call.
-pub(super) struct Seen<'a> {
-    pub(super) record: &'a Record,
-    pub(super) at: usize,
+pub(crate) struct Seen<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) at: usize,
 }
 
 impl Seen<'_> {
@@ -302,7 +302,7 @@ pub struct AttemptRow {
 }
 
 /// Writes what tells an attempt's row from others.
-pub(super) fn key_of_attempt(seen: &Seen<'_>, key: &mut Vec<u8>) -> Kept {
+pub(crate) fn key_of_attempt(seen: &Seen<'_>, key: &mut Vec<u8>) -> Kept {
     let attempt = seen.attempt();
     let code = |failure: Option<Failure>| failure.map_or(END, |failure| failure as u8);
     let status = |answered: Option<u16>| answered.unwrap_or(0).to_be_bytes();
@@ -324,7 +324,7 @@ fn is_left(seen: &Seen<'_>) -> bool {
 }
 
 impl AttemptRow {
-    pub(super) fn of(seen: &Seen<'_>, other: bool) -> Self {
+    pub(crate) fn of(seen: &Seen<'_>, other: bool) -> Self {
         let attempt = seen.attempt();
         Self {
             principal: if other { nobody() } else { seen.record.principal.clone() },
@@ -340,7 +340,7 @@ impl AttemptRow {
         }
     }
 
-    pub(super) fn add(&mut self, seen: &Seen<'_>) {
+    pub(crate) fn add(&mut self, seen: &Seen<'_>) {
         let attempt = seen.attempt();
         self.attempts += 1;
         self.rests += u64::from(attempt.shut_out || attempt.failure == Some(Failure::RateLimited));

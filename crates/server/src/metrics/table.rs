@@ -18,25 +18,25 @@ thread_local! {
 }
 
 /// The rows of one kind.
-pub(super) struct Table<R> {
+pub(crate) struct Table<R> {
     shards: Vec<Mutex<HashMap<Box<[u8]>, R>>>,
-    pub(super) count: Count,
+    pub(crate) count: Count,
 }
 
 /// How many rows there are, and what had to do without one.
 #[derive(Debug)]
-pub(super) struct Count {
+pub(crate) struct Count {
     admitted: Mutex<HashSet<Box<[u8]>>>,
     most: usize,
     overflowed: AtomicU64,
 }
 
 impl Count {
-    pub(super) fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         lock(&self.admitted).len()
     }
 
-    pub(super) fn overflowed(&self) -> u64 {
+    pub(crate) fn overflowed(&self) -> u64 {
         self.overflowed.load(Ordering::Relaxed)
     }
 
@@ -55,17 +55,17 @@ impl Count {
 }
 
 /// The key of a row, and the length of the part that stays when there is no room: what is bounded by itself.
-pub(super) type Kept = std::ops::Range<usize>;
+pub(crate) type Kept = std::ops::Range<usize>;
 
 impl<R: Clone> Table<R> {
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         let count = Count { admitted: Mutex::default(), most, overflowed: AtomicU64::new(0) };
         Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), count }
     }
 
     /// Counts something in its row. `write` writes the key and says which part of it is bounded by itself; `make` makes the row, of
     /// nobody where it is told so.
-    pub(super) fn count<T>(&self, seen: &T, write: impl Fn(&mut Vec<u8>) -> Kept, make: impl Fn(&T, bool) -> R, add: impl Fn(&mut R, &T)) {
+    pub(crate) fn count<T>(&self, seen: &T, write: impl Fn(&mut Vec<u8>) -> Kept, make: impl Fn(&T, bool) -> R, add: impl Fn(&mut R, &T)) {
         KEY.with_borrow_mut(|key| {
             key.clear();
             let bounded = write(key);
@@ -85,7 +85,7 @@ impl<R: Clone> Table<R> {
     }
 
     /// Every row. One key may have several, of several threads.
-    pub(super) fn rows(&self) -> Vec<R> {
+    pub(crate) fn rows(&self) -> Vec<R> {
         self.shards.iter().flat_map(|shard| lock(shard).values().cloned().collect::<Vec<_>>()).collect()
     }
 }

@@ -24,7 +24,17 @@ use crate::auth::Caller;
 use crate::config::Config;
 use crate::config::resolved::Deployment as Configured;
 use crate::market::Offer;
-use crate::router::Info;
+
+/// Documents on deployments, in LiteLLM's form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Info {
+    /// All of them.
+    Models,
+    /// Page by page.
+    Paged,
+    /// By the name that callers use.
+    Groups,
+}
 
 /// The abilities that are told of each model, known or not.
 const ABILITIES: [&str; 18] = [

@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use super::html::{escape, page, prose};
-use crate::admin::routes;
-use crate::router::{ALONE, Audience, BY_MODEL, MODEL_PREFIXES, PREFIXES, Row, SHARED};
+use crate::html::{escape, page, prose};
+use crate::router::{Audience, BY_MODEL, MODEL_PREFIXES, PREFIXES, Row, SHARED, once};
 
 /// The page of a gateway that clients reach at that URL.
 pub(super) fn render(base: &str) -> String {
@@ -20,10 +19,10 @@ pub(super) fn render(base: &str) -> String {
     let prefixes: Vec<String> = PREFIXES.iter().map(|(prefix, _)| code(if prefix.is_empty() { "/" } else { prefix })).collect();
     let models: Vec<String> = MODEL_PREFIXES.iter().map(|prefix| code(prefix)).collect();
     for audience in Audience::ALL {
-        let shared = SHARED.iter().map(|row| (format!("/v1{}", row.path), row));
-        let alone = ALONE.iter().chain(crate::sso::ROWS).chain(routes::rows()).map(|row| (row.path.to_owned(), row));
-        let rows: Vec<(String, &Row)> = match audience {
-            Audience::Azure => BY_MODEL.iter().map(|row| (format!("/openai/deployments/{{model}}{}", row.path), row)).collect(),
+        let shared = SHARED.iter().map(|row| (format!("/v1{}", row.path), *row));
+        let alone = once().map(|row| (row.path.to_owned(), row));
+        let rows: Vec<(String, Row)> = match audience {
+            Audience::Azure => BY_MODEL.iter().map(|row| (format!("/openai/deployments/{{model}}{}", row.path), *row)).collect(),
             audience => shared.chain(alone).filter(|(_, row)| row.audience() == audience).collect(),
         };
         let note = match audience {
@@ -43,7 +42,7 @@ fn code(text: &str) -> String {
     format!("<code>{}</code>", escape(text))
 }
 
-fn table(out: &mut String, title: &str, note: &str, rows: &[(String, &Row)]) {
+fn table(out: &mut String, title: &str, note: &str, rows: &[(String, Row)]) {
     if rows.is_empty() {
         return;
     }

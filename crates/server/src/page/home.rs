@@ -1,6 +1,6 @@
 //! `/`: what this is, and how to point a client at it.
 
-use super::html::{escape, page};
+use crate::html::{escape, page};
 
 const CONTENT: &str = include_str!("home.html");
 

@@ -29,7 +29,6 @@ use switchboard_engine::upstream::{Caps, Origin, Timeouts, Transport, UpstreamRe
 use switchboard_engine::wire::problem::{Kind, Problem};
 
 use super::{DOOR, headers, identified, listed, query, send};
-use crate::accept::{Refusal, body_refusal, shown};
 use crate::answered::Answered;
 use crate::app::{Acceptor, App};
 use crate::auth::Caller;
@@ -39,6 +38,7 @@ use crate::config::{Config, Location};
 use crate::edge::RequestBody;
 use crate::fleet::{detour, split, transport};
 use crate::keep::{self, Page};
+use crate::refusal::{Refusal, body_refusal, shown};
 use crate::refused::Refused;
 use crate::{identity, path};
 use draft::{Drafted, Models};
@@ -127,7 +127,7 @@ const CLASSIFY: &str = "/moderations";
 
 /// Whether that path is a provider's as well.
 pub(crate) fn beside(acceptor: &Acceptor, asked: &Parts) -> Option<Beside> {
-    let path = acceptor.router.below(asked.uri.path());
+    let path = acceptor.root.below(asked.uri.path());
     // Every call comes by here, and of the gateway's own paths only these begin with a provider's name.
     let unnamed = path.strip_prefix("/v1").unwrap_or(path) == CLASSIFY;
     let way = match unnamed {
@@ -160,7 +160,7 @@ impl Beside {
 
     /// Passes it on.
     pub(crate) async fn pass(self, acceptor: &Arc<Acceptor>, caller: &Arc<Caller>, call: Call) -> Result<Answered, Refusal> {
-        let path = acceptor.router.below(self.parts.uri.path());
+        let path = acceptor.root.below(self.parts.uri.path());
         listed(caller, &format!("/{}", self.way.name), path).map_err(|refused| shown(refused, &call.door))?;
         let mut parts = self.parts;
         parts.headers = call.headers;
@@ -182,7 +182,7 @@ async fn pass(
     let Drafted { call, models } = draft::drafted(&outlet, way, caller, (&parts, body, received)).map_err(refused)?;
     if parts.method == Method::POST && here::is_served(&call, &way.rest, &outlet, app) {
         let door = Door { shape: DOOR.shape, ..call.door };
-        return crate::accept::one(acceptor, caller, Call { door, ..call }).await;
+        return crate::ask::one(acceptor, caller, Call { door, ..call }).await;
     }
     let door = call.door;
     let told = |refused: Refused| shown(refused, &door);

@@ -18,7 +18,7 @@ pub(super) fn begin(visit: &Visit) -> Result<Answered, Refused> {
     let asked = |name: &str| crate::query::value(visit.parts.uri.query()?, name);
     let to = asked("return_to").or_else(|| asked("redirect_to"));
     let to = to.as_deref().and_then(own_place).map(str::to_owned);
-    let parcel = Parcel::new(format!("{}/sso/callback", crate::page::base(&visit.app, &visit.parts)), to);
+    let parcel = Parcel::new(format!("{}/sso/callback", visit.app.base(&visit.parts)), to);
     let challenge = URL_SAFE_NO_PAD.encode(sha256(parcel.verifier.as_bytes()));
     let query = encoded(&[
         ("response_type", "code"),

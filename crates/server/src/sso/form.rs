@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::Visit;
 use crate::answered::Answered;
-use crate::page::{escape, form_page};
+use crate::html::{escape, form_page};
 use crate::refused::Refused;
 
 /// The page, with what was wrong the last time.

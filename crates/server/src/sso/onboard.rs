@@ -47,7 +47,7 @@ pub(super) async fn open(visit: &Visit) -> Result<Answered, Refused> {
     let user = found.inspect_err(|_| visit.app.foundation.guesses.failed(visit.from))?;
     let token = token(&word, &user);
     let email = user.user_email.clone().unwrap_or_default();
-    let place = format!("{}/ui/onboarding", crate::page::base(&visit.app, &visit.parts));
+    let place = format!("{}/ui/onboarding", visit.app.base(&visit.parts));
     let query = begin::encoded(&[("token", &token), ("user_email", &email)]);
     Ok(crate::answered::document(&json!({"login_url": format!("{place}?{query}"), "token": token, "user_email": user.user_email})))
 }
@@ -90,7 +90,7 @@ pub(super) async fn claim(visit: &Visit) -> Result<Answered, Refused> {
     let who = SignedIn { user_id: user.user_id.clone(), user_email: user.user_email.clone(), role, method: Way::Password, stamp };
     let (secret, who) = opened(visit, admitted(visit, who)?).await?;
     let mut response = crate::answered::document(&json!({
-        "login_url": format!("{}/ui?login=success", crate::page::base(&visit.app, &visit.parts)),
+        "login_url": format!("{}/ui?login=success", visit.app.base(&visit.parts)),
         "token": session::csrf(&secret),
         "user_email": who.user_email,
         "user": crate::admin::user_row(&visit.app, &user),

@@ -10,9 +10,10 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use switchboard_server::config::{Environment, Loaded, Loader, Overrides, Source, Watch};
+use switchboard_server::live::Applied;
 use switchboard_server::log::RequestLog;
 use switchboard_server::reload::Reload;
-use switchboard_server::serve::{Applied, Gate, loader};
+use switchboard_server::serve::{Gate, loader};
 
 /// A running gateway. Dropped, it stops; [`TestApp::stop`] also gives its log.
 pub(crate) struct TestApp {

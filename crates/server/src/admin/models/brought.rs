@@ -6,12 +6,10 @@
 
 use serde_json::{Value, json};
 use switchboard_engine::upstream::Origin;
-use switchboard_store::object::{Model, Role, User};
-use switchboard_store::{Desk, StoreError};
+use switchboard_store::object::Role;
 
 use super::{Json, rules};
 use crate::auth::Caller;
-use crate::auth::caller::ADMIN;
 use crate::config::keys::Section;
 use crate::fleet::detour;
 use crate::live::seal;
@@ -223,20 +221,4 @@ fn asking(caller: &Caller, said: &Said<'_>) -> Result<(), Refused> {
 /// Whether a parameter or a fact is a price.
 pub(super) fn is_price(name: &str) -> bool {
     name.contains("_cost") || name.ends_with("_price")
-}
-
-/// Whether a team has brought a model, also where that was not noted: then its own people count as those who did.
-pub(crate) async fn is_brought(desk: &Desk, model: &Model) -> Result<bool, StoreError> {
-    if let Some(noted) = model.brought {
-        return Ok(noted);
-    }
-    if model.team().is_none() {
-        return Ok(false);
-    }
-    for writer in [&model.created_by, &model.updated_by].into_iter().flatten().filter(|writer| *writer != ADMIN) {
-        if desk.get::<User>(writer).await?.is_some_and(|user| user.user_role != Some(Role::ProxyAdmin)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

@@ -9,6 +9,7 @@ use super::brought::{self, Said, is_price};
 use super::{Json, in_file, may_store, rename, row, rules, vault};
 use crate::admin::form::Form;
 use crate::admin::{Answer, Request};
+use crate::live;
 use crate::live::seal;
 use crate::refused::Refused;
 
@@ -79,7 +80,7 @@ async fn apply(request: &Request, form: Form, id: String, way: Way, missing: imp
         let news: Json =
             sent.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(|(a, b)| (a.clone(), b.clone())).collect();
         let info = about(&form, &present);
-        let said = Said { sent: &sent, news: &news, whole: &params, info: &info, brought: brought::is_brought(&desk, &present).await? };
+        let said = Said { sent: &sent, news: &news, whole: &params, info: &info, brought: live::is_brought(&desk, &present).await? };
         let is_brought = brought::may_say(&caller, &said)?;
         let mut model = renamed(&desk, &form, &present, &base).await?;
         facts(&mut model, &form, &sent, way, caller.is_admin());

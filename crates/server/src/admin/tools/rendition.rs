@@ -12,9 +12,10 @@ use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::{Dialect, Operation};
 
 use super::card;
-use crate::accept::{Draft, named};
 use crate::admin::{Answer, Request, cost_map};
+use crate::ask::named;
 use crate::config::keys::Section;
+use crate::draft::Draft;
 use crate::refused::Refused;
 
 /// The forms a request may have, by LiteLLM's names for calls.

@@ -24,11 +24,11 @@ use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
 
 use super::{Place, Way, draft, target};
-use crate::accept::Refusal;
 use crate::answered::Answered;
 use crate::app::Acceptor;
 use crate::config::Config;
 use crate::money::awaited::Awaited;
+use crate::refusal::Refusal;
 
 /// Longer lines, and longer answers that tell of jobs, are not read.
 const LONGEST: usize = 64 << 20;

@@ -15,10 +15,8 @@ use switchboard_engine::wire::prepare::{Route, Source, prepare};
 use switchboard_engine::wire::problem::Problem;
 use switchboard_engine::wire::seal::OPENAI;
 
+use super::EITHER;
 use crate::app::App;
-
-/// What such a door calls its shape.
-pub(crate) const EITHER: &str = "either";
 
 /// What stands in a tool, beside its type.
 const TOOLS: [(&str, &[&str]); 2] =

@@ -1,43 +1,19 @@
-//! A call and what it stands on for as long as its answer is under way; and where answers are kept for those who ask again.
+//! Where answers are kept for those who ask again.
 
 use std::sync::Arc;
 
-use switchboard_engine::call::Call;
-use switchboard_engine::gateway::{Gateway, Worker};
-use switchboard_engine::service::Ground;
 use switchboard_engine::shelf::Archive;
 use switchboard_store::vault::MasterKey;
 use switchboard_store::{RedisArchive, SealedArchive, SqlArchive, Store};
 
-use crate::app::Acceptor;
+use super::StartError;
 use crate::config::Config;
 use crate::config::resolved::AnswerStore;
-use crate::serve::StartError;
 use crate::trust::{self, TrustError};
-
-/// A call on its worker.
-pub(crate) struct Served {
-    pub(crate) acceptor: Arc<Acceptor>,
-    pub(crate) call: Call,
-}
-
-impl Ground for Served {
-    fn gateway(&self) -> &Gateway {
-        &self.acceptor.app.gateway
-    }
-
-    fn worker(&self) -> &Worker {
-        &self.acceptor.worker
-    }
-
-    fn call(&self) -> &Call {
-        &self.call
-    }
-}
 
 /// Where answers are kept beside memory: where the configuration says; else in Redis, where gateways meet there; else in the database,
 /// where there is one. Sealed, where there is a key to seal with.
-pub(crate) fn archive(config: &Config, store: Option<&Store>) -> Result<Option<Arc<dyn Archive>>, StartError> {
+pub(super) fn open(config: &Config, store: Option<&Store>) -> Result<Option<Arc<dyn Archive>>, StartError> {
     let recovery = &config.switchboard.recovery;
     if recovery.idempotency_ttl.is_zero() {
         return Ok(None);

@@ -9,12 +9,12 @@ use switchboard_engine::wire::multipart;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
 
-use super::{Refusal, shown};
 use crate::app::App;
+use crate::refusal::{Refusal, shown};
 use crate::refused::Refused;
 
 /// The refusal of a request that lacks something; `None` where it has everything.
-pub(super) fn refusal(call: &Call, app: &App) -> Option<Refusal> {
+pub(crate) fn refusal(call: &Call, app: &App) -> Option<Refusal> {
     let door = &call.door;
     if door.operation == Operation::Transcriptions && lacks_part(call, &["file"]) {
         let missing = json!({"type": "missing", "loc": ["body", "file"], "msg": "Field required", "input": null});

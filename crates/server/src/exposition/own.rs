@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use switchboard_engine::meter::Outcome;
 
-use super::row::{CallRow, Histogram};
-use super::text::{Kind, Page, Value, number};
 use crate::app::App;
+use crate::metrics::row::{CallRow, Histogram};
+use crate::metrics::text::{Kind, Page, Value, number};
 
 /// How the metrics themselves are.
 pub(super) struct Standing {

@@ -1,5 +1,8 @@
 //! From a request's head and body to a call.
 
+mod either;
+pub(crate) mod lacking;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,10 +16,12 @@ use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::outline::{Edits, Outline};
 use switchboard_engine::wire::problem::Problem;
 
-use super::{either, lacking};
 use crate::app::App;
 use crate::clock::unix_seconds;
 use crate::{default_model, preset};
+
+/// What doors call the shape of chats that may be in either of OpenAI's forms.
+pub(crate) const EITHER: &str = "either";
 
 /// A request on its way to being a call.
 pub(crate) struct Draft {

@@ -8,10 +8,10 @@ use switchboard_engine::deployment::Deployment;
 use switchboard_engine::health::View;
 use switchboard_engine::principal::Principal;
 
-use super::label::{Label, Shown, of_deployment};
-use super::row::CallRow;
-use super::text::{Kind, Metric, Page, Value, dollars, number};
 use crate::app::App;
+use crate::metrics::label::{Label, Shown, of_deployment};
+use crate::metrics::row::CallRow;
+use crate::metrics::text::{Kind, Metric, Page, Value, dollars, number};
 
 const HOUR: Micros = 3_600_000_000;
 
