@@ -14,14 +14,9 @@ mod withdraw;
 #[cfg(test)]
 mod tests;
 
-pub use crate::book::{Book, Clock, HandClock, Hold, Line, MachineClock, Need, Openings, Scope, Standing, port, share};
-pub use crate::clock::Micros;
-pub use crate::terms::{
-    BadCalendar, Budget, Calendar, Level, Limit, Mode, NanoUsd, Refusal, ScopeId, Source, Span, Terms, Unit, Why, Window, date, length,
-};
 pub(crate) use bound::longest;
 pub use bound::{Bound, CapKey, cap_key};
-pub use job::Job;
+pub use job::JobBound;
 pub use place::{Admission, Permit};
 pub use tab::{Charge, Tab};
 pub use withdraw::{PAYER, Withheld};

@@ -17,7 +17,7 @@ use http::header::{
 use switchboard_wire::Operation;
 use switchboard_wire::problem::Kind;
 
-use crate::admit::{Job, Tab};
+use crate::admit::{JobBound, Tab};
 use crate::answer::{Answer, AnswerBody};
 use crate::call::{CALL_ID, Call};
 use crate::catalog::Component;
@@ -58,7 +58,7 @@ pub struct Passing {
     /// Whether the place may lead back here.
     pub may_return: bool,
     /// The job that it asks for, if it does.
-    pub job: Option<Job>,
+    pub job: Option<JobBound>,
 }
 
 impl Gateway {

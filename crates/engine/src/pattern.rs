@@ -25,14 +25,66 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 }
 
 fn fits(pattern: &str, name: &str) -> bool {
-    let Some((head, mut rest)) = pattern.split_once('*') else { return pattern == name };
-    let Some(mut name) = name.strip_prefix(head) else { return false };
-    while let Some((middle, after)) = rest.split_once('*') {
-        let Some(at) = name.find(middle) else { return false };
-        name = &name[at + middle.len()..];
-        rest = after;
+    walk(pattern, name, |_| {})
+}
+
+/// Whether a name fits. What each `*` stands for in it is told from the last one to the first, which takes as much as it can.
+fn walk<'a>(pattern: &str, name: &'a str, mut star: impl FnMut(&'a str)) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
+    let (middle, last) = rest.rsplit_once('*').map_or((None, rest), |(middle, last)| (Some(middle), last));
+    let Some(mut left) = name.strip_prefix(first).and_then(|name| name.strip_suffix(last)) else { return false };
+    for piece in middle.into_iter().flat_map(|middle| middle.rsplit('*')) {
+        let Some(at) = left.rfind(piece) else { return false };
+        star(&left[at + piece.len()..]);
+        left = &left[..at];
     }
-    name.ends_with(rest)
+    star(left);
+    true
+}
+
+/// A name in which each `*` stands for any text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wildcard {
+    written: String,
+}
+
+impl Wildcard {
+    /// The one that is written so.
+    pub fn of(written: &str) -> Self {
+        Self { written: written.to_owned() }
+    }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.written
+    }
+
+    /// How many it has.
+    pub fn stars(&self) -> usize {
+        self.written.matches('*').count()
+    }
+
+    /// How much of a name it says.
+    pub(crate) fn said(&self) -> usize {
+        said(&self.written)
+    }
+
+    /// What each `*` stands for in that name; the first takes as much as it can, then the next.
+    pub fn captured<'a>(&self, name: &'a str) -> Option<Vec<&'a str>> {
+        let mut texts = Vec::new();
+        walk(&self.written, name, |text| texts.push(text)).then(|| texts.into_iter().rev().collect())
+    }
+
+    /// The name with those texts in the place of its stars, in their order.
+    pub fn filled(&self, texts: &[&str]) -> String {
+        let mut pieces = self.written.split('*');
+        let mut name = pieces.next().unwrap_or_default().to_owned();
+        let mut texts = texts.iter();
+        for piece in pieces {
+            name.extend([texts.next().copied().unwrap_or("*"), piece]);
+        }
+        name
+    }
 }
 
 #[cfg(test)]
@@ -68,5 +120,30 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
         }
+    }
+
+    #[test]
+    fn every_star_stands_for_a_text() {
+        for (written, name, texts) in [
+            ("openai/*", "openai/gpt-4o", Some(vec!["gpt-4o"])),
+            ("openai/*", "azure/gpt-4o", None),
+            ("*", "", Some(vec![""])),
+            ("ab*ba", "aba", None),
+            ("fo::*:static::*", "fo::hi::static::hi", Some(vec!["hi:", "hi"])),
+            ("a-*-b-*", "a-1-b-2-b-3", Some(vec!["1-b-2", "3"])),
+            ("a-*-b-*", "a-1-c-2", None),
+            ("bedrock/*.claude-*", "bedrock/eu.anthropic.claude-x", Some(vec!["eu.anthropic", "x"])),
+            ("*a*a*", "aa", Some(vec!["", "", ""])),
+            ("*a*a*", "a", None),
+            ("**", "äö", Some(vec!["äö", ""])),
+            ("plain", "plain", Some(vec![])),
+        ] {
+            let wildcard = Wildcard::of(written);
+            assert_eq!(wildcard.captured(name), texts, "{written} {name}");
+            if let Some(texts) = texts {
+                assert_eq!(wildcard.filled(&texts), name, "{written}");
+            }
+        }
+        assert_eq!(Wildcard::of("x-*-*").filled(&["1"]), "x-1-*");
     }
 }

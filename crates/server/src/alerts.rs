@@ -12,10 +12,12 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use switchboard_engine::admit::{Book, Micros, Mode, ScopeId, Window};
+use switchboard_engine::book::Book;
+use switchboard_engine::clock::Micros;
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::meter::{Outcome, Record, Recorder};
 use switchboard_engine::principal::Principal;
+use switchboard_engine::terms::{Mode, ScopeId, Window};
 use switchboard_engine::wire::problem::Kind;
 use tokio::sync::mpsc;
 

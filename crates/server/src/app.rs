@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::request::Parts;
-use switchboard_engine::admit::Book;
+use switchboard_engine::book::Book;
 use switchboard_engine::catalog::Catalog;
 use switchboard_engine::gateway::{Gateway, Worker};
 use switchboard_engine::health::Registry;

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use http::Response;
 use http::header::{HeaderName, HeaderValue};
-use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::call::{CALL_ID, Call};
 use switchboard_engine::error::Error;
+use switchboard_engine::terms::NanoUsd;
 use switchboard_engine::wire::Dialect;
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::problem::Kind;

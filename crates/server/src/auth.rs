@@ -29,7 +29,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use serde_json::json;
-use switchboard_engine::admit::Book;
+use switchboard_engine::book::Book;
 use switchboard_engine::pattern;
 use switchboard_engine::upstream::Transport;
 use switchboard_store::{Store, StoreError, Time};

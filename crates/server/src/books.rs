@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use switchboard_engine::admit::{Admission, Book, Budget, Level, Limit, ScopeId, Terms};
+use switchboard_engine::admit::Admission;
+use switchboard_engine::book::Book;
 use switchboard_engine::catalog::Catalog;
 use switchboard_engine::meter::Recorder;
+use switchboard_engine::terms::{Budget, Level, Limit, ScopeId, Terms};
 use switchboard_store::journal::{BadJournal, Durability, Journal};
 use switchboard_store::lease::Lessor;
 use switchboard_store::ledger::{Past, SpendLog, Writer};

@@ -1,6 +1,6 @@
 //! Lengths of time as LiteLLM writes them: `30s`, `5m`, `2h`, `7d`, `2w`, `1mo`.
 
-use switchboard_engine::admit::length;
+use switchboard_engine::terms::length;
 
 /// A length in seconds; a month counts as thirty days.
 pub(crate) fn seconds(text: &str) -> Option<i64> {

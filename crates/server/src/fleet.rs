@@ -17,8 +17,9 @@ use switchboard_engine::deployment::{CachePoint, Deployment, Pattern, Shadow, Sp
 use switchboard_engine::experiment::Experiment;
 use switchboard_engine::guidance::Fallback;
 use switchboard_engine::health::Registry;
+use switchboard_engine::pattern::Wildcard;
 use switchboard_engine::route::settings::Settings;
-use switchboard_engine::route::{Fleet, Names, TryPolicy, Wildcard};
+use switchboard_engine::route::{Fleet, Names, TryPolicy};
 use switchboard_engine::sign::{self, Secret, Signer};
 use switchboard_engine::upstream::Origin;
 use switchboard_engine::wire::Dialect;

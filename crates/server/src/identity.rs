@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use http::header::{AsHeaderName, HeaderMap, HeaderName};
-use switchboard_engine::admit::Level;
 use switchboard_engine::call::Call;
 use switchboard_engine::principal::Principal;
 use switchboard_engine::route::overrides::named_fallbacks;
+use switchboard_engine::terms::Level;
 
 use crate::access::{self, Layer, Whose};
 use crate::app::App;

@@ -9,8 +9,8 @@ mod table;
 
 use std::collections::BTreeMap;
 
-use switchboard_engine::admit::Calendar;
-use switchboard_engine::admit::NanoUsd;
+use switchboard_engine::terms::Calendar;
+use switchboard_engine::terms::NanoUsd;
 use switchboard_store::desk::Author;
 use switchboard_store::foreign::Foreign;
 use switchboard_store::ledger::{Balance, carry_blocking};
@@ -146,7 +146,7 @@ impl Plan {
     }
 
     fn report(&self) -> Report {
-        let keys = self.taken.balances.iter().filter(|balance| balance.scope.level == switchboard_engine::admit::Level::Key);
+        let keys = self.taken.balances.iter().filter(|balance| balance.scope.level == switchboard_engine::terms::Level::Key);
         Report {
             balances: self.taken.balances.len(),
             spent: keys.fold(NanoUsd::ZERO, |sum: NanoUsd, balance: &Balance| sum.plus(balance.total)),

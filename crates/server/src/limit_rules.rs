@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
-use switchboard_engine::admit::{Book, Level, Scope, ScopeId, Terms};
+use switchboard_engine::book::{Book, Scope};
 use switchboard_engine::call::{Call, Content};
 use switchboard_engine::pattern::matches;
 use switchboard_engine::principal::Principal;
+use switchboard_engine::terms::{Level, ScopeId, Terms};
 
 /// The header of metadata, as TrueFoundry's clients send it.
 const METADATA: &str = "x-tfy-metadata";

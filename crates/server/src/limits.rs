@@ -7,8 +7,9 @@ pub(crate) mod tags;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
-use switchboard_engine::admit::share::Shares;
-use switchboard_engine::admit::{Admission, Book};
+use switchboard_engine::admit::Admission;
+use switchboard_engine::book::Book;
+use switchboard_engine::book::share::Shares;
 use switchboard_engine::catalog::Catalog;
 use switchboard_store::RedisLimits;
 use switchboard_store::redis::BadAddress;

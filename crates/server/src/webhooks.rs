@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use switchboard_engine::admit::{Level, Mode, NanoUsd, Scope, ScopeId};
+use switchboard_engine::book::Scope;
 use switchboard_engine::principal::Principal;
+use switchboard_engine::terms::{Level, Mode, NanoUsd, ScopeId};
 use switchboard_store::alert as told;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::{MissedTickBehavior, interval};
@@ -192,7 +193,7 @@ fn budgets(app: &App, who: &Principal, refused: bool) -> Vec<Alert> {
 }
 
 /// What a scope has spent, by all that is known here.
-fn spent(app: &App, scope: &Scope, window: switchboard_engine::admit::Window) -> NanoUsd {
+fn spent(app: &App, scope: &Scope, window: switchboard_engine::terms::Window) -> NanoUsd {
     let own = scope.spent_in(window, app.book.now()).unwrap_or_default();
     if app.book.is_shared() { own.max(app.book.spent(&scope.id, window)) } else { own }
 }

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use switchboard_engine::admit::journal::{AttemptId, Intent, Journal as _};
-use switchboard_engine::admit::{Level, Line, NanoUsd, ScopeId, Window};
+use switchboard_engine::book::Line;
+use switchboard_engine::terms::{Level, NanoUsd, ScopeId, Window};
 use switchboard_store::journal::{Durability, Journal};
 use switchboard_store::ledger::{Writer, verify_blocking};
 use switchboard_store::{Settings, Store, micros};

@@ -17,9 +17,11 @@ mod schema;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use switchboard_engine::admit::Admission;
 use switchboard_engine::admit::journal::{AttemptId, Basis, Ending, Intent, Journal as Port, Settlement};
-use switchboard_engine::admit::{Admission, Book, Budget, Level, Limit, NanoUsd, Need, ScopeId, Terms, Window};
+use switchboard_engine::book::{Book, Need};
 use switchboard_engine::principal::Principal;
+use switchboard_engine::terms::{Budget, Level, Limit, NanoUsd, ScopeId, Terms, Window};
 use switchboard_store::journal::{Durability, Journal};
 use switchboard_store::lease::Lessor;
 use switchboard_store::ledger::{Writer, verify_blocking};

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use switchboard_engine::admit::ScopeId;
+use switchboard_engine::terms::ScopeId;
 
 /// Numbers of accounts that a thread remembers.
 const MOST_KNOWN: usize = 8_192;

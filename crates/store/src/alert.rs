@@ -1,6 +1,6 @@
 //! Which alerts have been told, so that of several gateways, and after a restart, one tells each of them once.
 
-use switchboard_engine::admit::Micros;
+use switchboard_engine::clock::Micros;
 
 use crate::error::StoreError;
 use crate::object::{Key, Object};

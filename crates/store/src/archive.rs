@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use redis::{ExistenceCheck, RedisError, Script, SetExpiry, SetOptions, Value};
 use sqlx::Row;
-use switchboard_engine::admit::port::Later;
+use switchboard_engine::book::port::Later;
 use switchboard_engine::shelf::{Archive, Claim, Slot};
 
 use crate::error::StoreError;

@@ -20,8 +20,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::admit::journal::{AttemptId, Intent, Journal as Port, JournalClosed, Settlement};
+use switchboard_engine::terms::NanoUsd;
 use switchboard_engine::{apart, failpoint};
 
 use file::Segments;

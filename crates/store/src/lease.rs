@@ -17,9 +17,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use sqlx::{Any, AnyConnection, Row, Transaction};
-use switchboard_engine::admit::port::{Ask, Authority, Grant, Later, Outage, Slot};
-use switchboard_engine::admit::{Book, NanoUsd};
 use switchboard_engine::apart;
+use switchboard_engine::book::Book;
+use switchboard_engine::book::port::{Ask, Authority, Grant, Later, Outage, Slot};
+use switchboard_engine::terms::NanoUsd;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::{OnceCell, watch};
 

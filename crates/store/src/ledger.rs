@@ -22,7 +22,8 @@ mod writer;
 use std::collections::HashMap;
 
 use sqlx::Row;
-use switchboard_engine::admit::{NanoUsd, Openings, ScopeId, Window};
+use switchboard_engine::book::Openings;
+use switchboard_engine::terms::{NanoUsd, ScopeId, Window};
 
 use crate::account::account_of;
 use crate::error::StoreError;

@@ -14,9 +14,10 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Client, RedisError, Script};
-use switchboard_engine::admit::port::{Later, Outage};
-use switchboard_engine::admit::share::{Company, Draw, Drawn, PLACES_LAST, Places, Pool, Shares, Surplus, Without};
-use switchboard_engine::admit::{Book, Unit};
+use switchboard_engine::book::Book;
+use switchboard_engine::book::port::{Later, Outage};
+use switchboard_engine::book::share::{Company, Draw, Drawn, PLACES_LAST, Places, Pool, Shares, Surplus, Without};
+use switchboard_engine::terms::Unit;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::redis::{BadAddress, PATIENCE};

@@ -236,7 +236,7 @@ const DAY: i64 = 86_400_000_000;
 
 /// The day of a time, `YYYY-MM-DD` in UTC.
 pub(crate) fn day(at: i64) -> String {
-    let (year, month, day) = switchboard_engine::admit::date(at);
+    let (year, month, day) = switchboard_engine::terms::date(at);
     format!("{year:04}-{month:02}-{day:02}")
 }
 

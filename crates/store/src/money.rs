@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Number;
-use switchboard_engine::admit::NanoUsd;
+use switchboard_engine::terms::NanoUsd;
 
 /// Money as the APIs write it, a decimal number of dollars; kept exactly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

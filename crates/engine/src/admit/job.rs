@@ -14,7 +14,7 @@ const BYTES_OF_TOKEN: u64 = 4;
 
 /// What the requests of a job may cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Job {
+pub struct JobBound {
     /// All of them at most.
     most: NanoUsd,
     /// Their prompts, by guess.
@@ -26,7 +26,7 @@ pub struct Job {
     is_more: bool,
 }
 
-impl Job {
+impl JobBound {
     /// One of which nobody can say what it costs.
     pub fn unread() -> Self {
         Self { is_more: true, ..Self::default() }

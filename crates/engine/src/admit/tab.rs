@@ -8,7 +8,7 @@ use switchboard_wire::problem::{Kind, Problem};
 use switchboard_wire::{Dialect, Operation};
 
 use super::bound::{Bound, cap_key, counted};
-use super::job::Job;
+use super::job::JobBound;
 use super::journal::{AttemptId, Basis, Ending, Gathered, Intent, Journal, Settlement};
 use crate::book::{Hold, Need, Standing};
 use crate::call::{Call, OWN_FORM};
@@ -33,7 +33,7 @@ pub struct Tab {
     now: Box<dyn Fn() -> Micros + Send>,
     open: Option<Open>,
     /// What it is asked for is a job.
-    job: Option<Job>,
+    job: Option<JobBound>,
     /// What the attempt before cost, to be spent in the same step in which the next one takes.
     unspent: NanoUsd,
     charged: NanoUsd,
@@ -84,7 +84,7 @@ impl Tab {
     }
 
     /// What is asked for is that job: its requests are held for, and charged until its provider tells what they took.
-    pub fn expect(&mut self, job: Job) {
+    pub fn expect(&mut self, job: JobBound) {
         self.job = Some(job);
     }
 
@@ -107,11 +107,11 @@ impl Tab {
             free,
             background: self.is_job() || is_background(call),
         };
-        if self.job.as_ref().is_some_and(Job::is_unread) && self.hold.has_budgets(place) {
+        if self.job.as_ref().is_some_and(JobBound::is_unread) && self.hold.has_budgets(place) {
             return Err(unread());
         }
         let settled = std::mem::take(&mut self.unspent);
-        let job = self.job.as_ref().map(Job::need).filter(|_| self.hold.is_limited(place.0, place.1));
+        let job = self.job.as_ref().map(JobBound::need).filter(|_| self.hold.is_limited(place.0, place.1));
         let taken = if let Some(need) = job {
             self.hold.take(place, need, settled).await.map(|()| None).map_err(Box::new)
         } else if self.hold.is_limited(place.0, place.1) {
@@ -134,7 +134,7 @@ impl Tab {
 
     /// Counts a call that another one's answer serves: it asks no target, and costs nothing.
     pub(crate) async fn join(&mut self) -> Result<(), Error> {
-        Ok(self.hold.take(("", ""), super::Need::default(), NanoUsd::ZERO).await?)
+        Ok(self.hold.take(("", ""), Need::default(), NanoUsd::ZERO).await?)
     }
 
     /// Takes by the cheapest bound that fits: the body's bytes, then the prompt counted, then a shorter answer. Gives the longest
@@ -246,7 +246,7 @@ impl Tab {
         let Some(open) = self.open.take() else { return };
         // What it comes to at last, nobody says here: it has taken all that it may.
         if open.background && charge.estimated && !open.free {
-            let most = self.hold.need().money.max(self.job.as_ref().map_or(NanoUsd::ZERO, Job::prompts));
+            let most = self.hold.need().money.max(self.job.as_ref().map_or(NanoUsd::ZERO, JobBound::prompts));
             if most > charge.amount {
                 (charge.amount, charge.owed) = (most, most);
             }

@@ -8,7 +8,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::*;
+use crate::book::{Book, Clock, HandClock, Hold, Need, Scope};
+use crate::clock::Micros;
 use crate::principal::Principal;
+use crate::terms::{Budget, Level, Limit, Mode, NanoUsd, Refusal, ScopeId, Source, Terms, Unit, Why, Window};
 
 mod model;
 mod share;

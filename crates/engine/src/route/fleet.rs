@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::deployment::Deployment;
 use crate::guidance::Fallback;
+use crate::pattern::Wildcard;
 use crate::route::affinity::Memory;
 use crate::route::hooks::Hooks;
 use crate::route::name::{self, Variant};
 use crate::route::plan::{Fallbacks, TryPolicy};
 use crate::route::settings::Settings;
 use crate::route::virtual_model::VirtualModel;
-use crate::route::wildcard::Wildcard;
 
 /// The deployments of one name.
 pub type Group = Arc<[Arc<Deployment>]>;

@@ -38,7 +38,6 @@ mod tags;
 mod tests;
 pub mod virtual_model;
 mod virtual_order;
-mod wildcard;
 pub mod wishes;
 
 pub use availability::UNKNOWN_MODEL;
@@ -47,4 +46,3 @@ pub use plan::{Exclusion, Fallbacks, Overrides, Plan, RetryRule, Sla, Target, Tr
 pub use planner::Moment;
 pub use reason::Reason;
 pub use support::{passed_on, supported};
-pub use wildcard::Wildcard;

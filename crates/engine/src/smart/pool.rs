@@ -6,7 +6,8 @@ use switchboard_wire::Operation;
 
 use crate::catalog::Rate;
 use crate::classify::Tier;
-use crate::route::{Fleet, Wildcard};
+use crate::pattern::Wildcard;
+use crate::route::Fleet;
 
 /// Tokens of prompt to one of answer, to compare prices by.
 const PROMPT_TO_ANSWER: u64 = 3;

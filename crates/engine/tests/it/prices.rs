@@ -1,10 +1,10 @@
 //! M10: what calls cost by the catalog, against vectors that were reckoned with fractions elsewhere (`tests/prices/vectors.py`), and
 //! what is laid on it.
 
-use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::catalog::{Catalog, PicoUsd, Share};
 use switchboard_engine::meter::{bill, cost};
 use switchboard_engine::tariff::{Markup, Table, Tariff};
+use switchboard_engine::terms::NanoUsd;
 use switchboard_engine::wire::reply::Usage;
 
 const VECTORS: &str = include_str!("../data/price_vectors.tsv");

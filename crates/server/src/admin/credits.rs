@@ -1,7 +1,8 @@
 //! `/credits/…`: putting money into accounts, taking it out, and looking at them.
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::{Level, NanoUsd, Withheld};
+use switchboard_engine::admit::Withheld;
+use switchboard_engine::terms::{Level, NanoUsd};
 use switchboard_store::object::{CreditAccount, CreditEntry, Team, User, WITHDRAWAL};
 use switchboard_store::{Desk, Money, Time};
 

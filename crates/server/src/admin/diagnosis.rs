@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use switchboard_engine::admit::{Level, Micros, ScopeId};
+use switchboard_engine::clock::Micros;
 use switchboard_engine::health::Registry;
+use switchboard_engine::terms::{Level, ScopeId};
 
 use super::models::brought::{self, Said};
 use super::models::{rules, vault};

@@ -12,7 +12,7 @@ mod usage;
 mod workspaces;
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::NanoUsd;
+use switchboard_engine::terms::NanoUsd;
 use switchboard_engine::wire::Dialect;
 use switchboard_store::desk::Order;
 use switchboard_store::ledger::LogLine;

@@ -137,7 +137,7 @@ async fn again(request: &Request) -> Answer {
     let wanted = Attempts { from: from.0, until: until.0, provider: form.owned("provider"), model: form.owned("model") };
     let dry = form.flag("dry_run") == Some(true);
     let changed = reprice::of_app(&request.app, &wanted, (&request.actor(), dry)).await?;
-    let money = |nano: i64| Value::Number(Money(switchboard_engine::admit::NanoUsd(nano)).number());
+    let money = |nano: i64| Value::Number(Money(switchboard_engine::terms::NanoUsd(nano)).number());
     Ok(json!({
         "attempts": changed.attempts, "repriced": changed.reckoned, "changed": changed.changed, "spend_difference": money(changed.amount),
         "provider_difference": money(changed.owed), "dry_run": dry,

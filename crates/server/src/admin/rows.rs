@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
-use switchboard_engine::admit::{Level, ScopeId, Window};
+use switchboard_engine::terms::{Level, ScopeId, Window};
 use switchboard_store::object::{Budget, Customer, Json, Key, Object, Organization, Period, Renewed, Tag, Team, User};
 use switchboard_store::{Money, Time};
 
@@ -299,7 +299,7 @@ pub(super) fn amounts(form: &Form) -> Result<(), Refused> {
 
 fn window(text: Option<&str>) -> Result<(), Refused> {
     match text {
-        Some(text) if switchboard_engine::admit::Window::parse(text).is_none() => Err(Refused::said(
+        Some(text) if switchboard_engine::terms::Window::parse(text).is_none() => Err(Refused::said(
             400,
             &format!("Invalid budget_duration: '{text}'. Write a number and a unit, such as 30s, 1h, 1d, 30d or 1mo"),
         )),

@@ -16,7 +16,7 @@ mod shares;
 pub(super) use export::table;
 pub(super) use scoped::Scope;
 use serde_json::Value;
-use switchboard_engine::admit::NanoUsd;
+use switchboard_engine::terms::NanoUsd;
 use switchboard_store::ledger::report::Days;
 use switchboard_store::{Money, Time};
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::{Level, NanoUsd, ScopeId, Window};
+use switchboard_engine::terms::{Level, NanoUsd, ScopeId, Window};
 use switchboard_store::Money;
 use switchboard_store::ledger::{self, Correction};
 use switchboard_store::object::{Budget, Key, Period, Renewed, Team, TeamMember, User};

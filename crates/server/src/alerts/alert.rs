@@ -1,9 +1,11 @@
 //! One alert, and how it is written: in LiteLLM's form for webhooks, as a text for Slack.
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::{Budget, Level, Micros, NanoUsd, Scope, Window};
+use switchboard_engine::book::Scope;
+use switchboard_engine::clock::Micros;
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::principal::Principal;
+use switchboard_engine::terms::{Budget, Level, NanoUsd, Window};
 use switchboard_store::Money;
 use switchboard_store::object::{CreditAccount, Key};
 
@@ -35,7 +37,7 @@ impl Alert {
         spent: NanoUsd,
         (now, refused): (Micros, bool),
     ) -> Option<Self> {
-        use switchboard_engine::admit::Mode;
+        use switchboard_engine::terms::Mode;
         if budget.limit <= NanoUsd::ZERO {
             return None;
         }

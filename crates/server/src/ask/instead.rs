@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use switchboard_engine::admit::{Level, Why};
 use switchboard_engine::answer::Answer;
 use switchboard_engine::call::Call;
 use switchboard_engine::error::Error;
 use switchboard_engine::guidance::Fallback;
+use switchboard_engine::terms::{Level, Why};
 use switchboard_engine::wire::outline::Edits;
 
 use crate::app::Acceptor;
@@ -16,13 +16,13 @@ const FALLBACKS: &str = "budget_fallbacks";
 
 /// Whether a call was refused for want of money that another model may not need.
 fn is_by_budget(error: &Error) -> bool {
-    let budget = |refusal: &&switchboard_engine::admit::Refusal| matches!(refusal.why, Why::Budget { .. });
+    let budget = |refusal: &&switchboard_engine::terms::Refusal| matches!(refusal.why, Why::Budget { .. });
     error.refusal.as_deref().filter(budget).is_some_and(|refusal| !matches!(refusal.scope.level, Level::Provider | Level::Deployment))
 }
 
 /// Whether a call was refused for a limit that holds for its model alone, so that another one may be within it.
 fn is_by_models_limit(error: &Error) -> bool {
-    let limit = |refusal: &&switchboard_engine::admit::Refusal| matches!(refusal.why, Why::Limit { .. });
+    let limit = |refusal: &&switchboard_engine::terms::Refusal| matches!(refusal.why, Why::Limit { .. });
     error.refusal.as_deref().filter(limit).is_some_and(|refusal| refusal.scope.model.is_some() && !refusal.is_of_target())
 }
 

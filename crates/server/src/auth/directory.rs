@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use switchboard_engine::admit::Level;
+use switchboard_engine::terms::Level;
 use switchboard_store::desk::{Change, Listener};
 use switchboard_store::object::{
     AuthCode, Budget, CreditAccount, CreditEntry, CreditExpiry, Customer, DatedPrice, FormerKey, JwtKeyMapping, Key, Object, Organization,

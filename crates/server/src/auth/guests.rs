@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
-use switchboard_engine::admit::{Book, Scope};
+use switchboard_engine::book::{Book, Scope};
 use switchboard_store::object::{Budget, Customer, Tag};
 use switchboard_store::{Desk, Store, StoreError, Time};
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use switchboard_engine::admit::Level;
 use switchboard_engine::guidance::RouterOverride;
 use switchboard_engine::principal::Principal;
+use switchboard_engine::terms::Level;
 use switchboard_store::object::{
     AccessGroup, Budget, CreditAccount, FormerKey, GroupBudget, Json, Key, Organization, Project, Role, Team, TeamMember, User,
 };

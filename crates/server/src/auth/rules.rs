@@ -7,11 +7,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use switchboard_engine::admit::{self, Book, Level, Scope, ScopeId, Terms, Window};
+use switchboard_engine::book::{Book, Scope};
 use switchboard_engine::guidance::{Guidance, Provider, Rule};
 use switchboard_engine::own::{OwnKey, OwnKeys};
 use switchboard_engine::principal::Principal;
 use switchboard_engine::sign::Secret;
+use switchboard_engine::terms;
+use switchboard_engine::terms::{Level, ScopeId, Terms, Window};
 use switchboard_store::object::{GuardedKey, GuardedMember, Guardrail, Key, ProviderKey, Workspace};
 use switchboard_store::vault::Cell;
 use switchboard_store::{Desk, StoreError};
@@ -135,7 +137,7 @@ impl Rules {
         for (guardrail, whose) in &self.guardrails {
             counts |= guardrail.include_byok_in_budgets;
             let window = guardrail.reset_interval.as_deref().and_then(Window::parse).unwrap_or(Window::Lifetime);
-            let budgets = guardrail.limit_usd.map(|limit| admit::Budget::new(limit.0, window)).into_iter().collect();
+            let budgets = guardrail.limit_usd.map(|limit| terms::Budget::new(limit.0, window)).into_iter().collect();
             let id = format!("{}/{whose}", guardrail.id);
             scopes
                 .push(book.scope(ScopeId::new(Level::Guardrail, id), Terms { name: guardrail.name.clone(), budgets, ..Terms::default() }));
@@ -143,7 +145,7 @@ impl Rules {
         }
         if let Some(workspace) = &self.workspace {
             let window = |interval: &Option<String>| interval.as_deref().and_then(Window::parse).unwrap_or(Window::Lifetime);
-            let budgets = workspace.budgets.iter().map(|budget| admit::Budget::new(budget.limit_usd.0, window(&budget.reset_interval)));
+            let budgets = workspace.budgets.iter().map(|budget| terms::Budget::new(budget.limit_usd.0, window(&budget.reset_interval)));
             let name = workspace.name.clone().unwrap_or_else(|| workspace.id.clone());
             let terms = Terms { name, budgets: budgets.collect(), ..Terms::default() };
             scopes.push(book.scope(ScopeId::new(Level::Workspace, workspace.id.as_str()), terms));

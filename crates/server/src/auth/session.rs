@@ -13,8 +13,8 @@ use http::header::{COOKIE, HOST, ORIGIN};
 use http::{HeaderMap, Method, request};
 use rand::RngCore;
 use ring::hmac;
-use switchboard_engine::admit::{Level, ScopeId, Terms};
 use switchboard_engine::principal::Principal;
+use switchboard_engine::terms::{Level, ScopeId, Terms};
 use switchboard_store::object::{Key, Password, Role, Session, User};
 use switchboard_store::{Desk, StoreError, Time};
 

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use switchboard_engine::admit::{self, Book, Level, Limit, Scope, ScopeId, Terms, Unit, Window};
+use switchboard_engine::book::{Book, Scope};
+use switchboard_engine::terms;
+use switchboard_engine::terms::{Level, Limit, ScopeId, Terms, Unit, Window};
 use switchboard_store::object::{Budget, BudgetLimit, CreditAccount, Json, Key, Period, Renewed, Team, TeamMember};
 use switchboard_store::{Money, Time};
 
@@ -36,22 +38,22 @@ pub struct Policy {
     /// What each request of a service account must say.
     pub params_of_services: Vec<String>,
     /// What a customer may spend who has no budget.
-    pub customer: Option<admit::Budget>,
+    pub customer: Option<terms::Budget>,
     /// The budget of customers without one, by its id; it goes before the amount.
     pub customer_budget_id: Option<String>,
     /// What may be spent under tags that have no budget in the database.
-    pub tags: BTreeMap<String, admit::Budget>,
+    pub tags: BTreeMap<String, terms::Budget>,
     /// What somebody is given whom a token names for the first time.
     pub newcomer: Newcomer,
     /// What somebody may spend while signed in.
-    pub session: Option<admit::Budget>,
+    pub session: Option<terms::Budget>,
 }
 
 impl Policy {
     /// That of a configuration.
     pub fn of(config: &Config) -> Self {
         let (gates, litellm) = (&config.general.gates, &config.litellm);
-        let ever = |amount: admit::NanoUsd| admit::Budget::new(amount, Window::Lifetime);
+        let ever = |amount: terms::NanoUsd| terms::Budget::new(amount, Window::Lifetime);
         Self {
             user_on_team_keys: config.general.budget_of_user_on_team_keys,
             parallel_per_key: gates.parallel_per_key,
@@ -123,13 +125,13 @@ impl Own<'_> {
             let (more, expiry) = (text("temp_budget_increase").and_then(money), text("temp_budget_expiry").and_then(time));
             let most = raised(most, more, expiry, until);
             let most = raised(most, row.and_then(|row| row.temp_budget_increase), row.and_then(|row| row.temp_budget_expiry), until);
-            budgets.push(admit::Budget::new(most.0, window));
+            budgets.push(terms::Budget::new(most.0, window));
         }
         if let Some(soft) = self.soft_budget.or(row.and_then(|row| row.soft_budget)) {
-            budgets.push(admit::Budget::soft(soft.0, window));
+            budgets.push(terms::Budget::soft(soft.0, window));
         }
         for entry in self.several {
-            budgets.extend(entry.max_budget.map(|most| admit::Budget::new(most.0, windows(entry.period()))));
+            budgets.extend(entry.max_budget.map(|most| terms::Budget::new(most.0, windows(entry.period()))));
         }
         let of_day = |amount| Limit { unit: counted, amount, within: DAY };
         let limits = [
@@ -146,7 +148,7 @@ impl Own<'_> {
     /// What holds for one model alone.
     fn models(&self, counted: Unit) -> BTreeMap<String, Terms> {
         let mut models: BTreeMap<String, Terms> = BTreeMap::new();
-        let mut of = |model: &str, budget: Option<admit::Budget>, limit: Option<Limit>| {
+        let mut of = |model: &str, budget: Option<terms::Budget>, limit: Option<Limit>| {
             let terms = models.entry(model.to_owned()).or_insert_with(|| Terms { name: self.name.clone(), ..Terms::default() });
             terms.budgets.extend(budget);
             terms.limits.extend(limit);
@@ -156,7 +158,7 @@ impl Own<'_> {
             let first = |names: [&str; 2]| names.into_iter().find_map(|name| said.get(name).filter(|value| !value.is_null()));
             let most = first(["budget_limit", "max_budget"]).or(said.as_number().map(|_| said)).and_then(money);
             let window = first(["time_period", "budget_duration"]).and_then(Value::as_str).and_then(Window::parse);
-            let budget = most.map(|most| admit::Budget::new(most.0, window.unwrap_or(Window::Lifetime)));
+            let budget = most.map(|most| terms::Budget::new(most.0, window.unwrap_or(Window::Lifetime)));
             if budget.is_some() {
                 of(model, budget, None);
             }

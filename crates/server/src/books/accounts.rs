@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use switchboard_engine::admit::{Book, Budget, Level, Mode, Scope, ScopeId, Source, Terms, Window};
+use switchboard_engine::book::{Book, Scope};
+use switchboard_engine::terms::{Budget, Level, Mode, ScopeId, Source, Terms, Window};
 use switchboard_store::object::CreditAccount;
 
 /// The scope of an account, which holds its money together from now on.

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::health::Registry;
+use switchboard_engine::terms::NanoUsd;
 use switchboard_store::ledger::Attempts;
 use switchboard_store::{Store, Time};
 

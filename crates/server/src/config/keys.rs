@@ -21,7 +21,7 @@ pub(super) use params::{REQUEST_DEFAULTS, is_ability, is_own};
 
 use std::time::Duration;
 
-use switchboard_engine::admit::Window;
+use switchboard_engine::terms::Window;
 
 use super::yaml::{Node, Value};
 

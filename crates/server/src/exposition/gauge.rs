@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use switchboard_engine::admit::{Level, Micros, Mode, Scope, Unit};
+use switchboard_engine::book::Scope;
+use switchboard_engine::clock::Micros;
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::health::View;
 use switchboard_engine::principal::Principal;
+use switchboard_engine::terms::{Level, Mode, Unit};
 
 use crate::app::App;
 use crate::metrics::label::{Label, Shown, of_deployment};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::{Calendar, Level, NanoUsd, ScopeId};
+use switchboard_engine::terms::{Calendar, Level, NanoUsd, ScopeId};
 use switchboard_store::foreign::Foreign;
 use switchboard_store::ledger::Balance;
 use switchboard_store::object::{Budget, Credential, FormerKey, Key, Model, Period, Renewed, Team, TeamMember};

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use switchboard_engine::admit::{Book, Level, Limit, Scope, ScopeId, Terms, Unit};
+use switchboard_engine::book::{Book, Scope};
 use switchboard_engine::call::Call;
 use switchboard_engine::gateway::Gateway;
 use switchboard_engine::pattern::matches;
 use switchboard_engine::principal::Principal;
+use switchboard_engine::terms::{Level, Limit, ScopeId, Terms, Unit};
 
 use crate::config::Config;
 

@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 
-use switchboard_engine::admit::{Book, Level, Limit, ScopeId, Terms, Unit};
+use switchboard_engine::book::Book;
+use switchboard_engine::terms::{Level, Limit, ScopeId, Terms, Unit};
 
 use switchboard_engine::catalog::Catalog;
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use switchboard_engine::admit::{Book, Level, Limit, Scope, ScopeId, Terms};
+use switchboard_engine::book::{Book, Scope};
 use switchboard_engine::principal::Principal;
+use switchboard_engine::terms::{Level, Limit, ScopeId, Terms};
 
 const REQUESTS: &str = "tag_rpm_limit";
 

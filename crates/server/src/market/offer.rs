@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use switchboard_engine::catalog::{Amount, Catalog, Component, ModelCard, PicoUsd, Provider, Rate, Service};
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::health::{Figures, Window};
-use switchboard_engine::route::{Group, Wildcard};
+use switchboard_engine::pattern::Wildcard;
+use switchboard_engine::route::Group;
 use switchboard_engine::wire::Operation;
 
 use crate::app::App;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::catalog::{Exact, ModelCard};
 use switchboard_engine::meter::bill;
+use switchboard_engine::terms::NanoUsd;
 use switchboard_engine::wire::job::Line;
 use switchboard_engine::wire::reply::Usage;
 use switchboard_store::StoreError;

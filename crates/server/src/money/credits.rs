@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_engine::admit::{NanoUsd, Window, Withheld};
+use switchboard_engine::admit::Withheld;
+use switchboard_engine::terms::{NanoUsd, Window};
 use switchboard_store::object::{CreditAccount, CreditEntry, CreditExpiry, GATEWAY};
 use switchboard_store::{Desk, Money, StoreError, Time, ledger};
 

@@ -9,7 +9,7 @@ mod export;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use switchboard_engine::admit::NanoUsd;
+use switchboard_engine::terms::NanoUsd;
 use switchboard_store::ledger::{Attempts, attempts};
 use switchboard_store::{Money, Store, StoreError, Time};
 

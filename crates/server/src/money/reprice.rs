@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::catalog::{Catalog, Component, ModelCard};
 use switchboard_engine::meter::bill;
 use switchboard_engine::tariff::Tariffs;
+use switchboard_engine::terms::NanoUsd;
 use switchboard_engine::wire::reply::Usage;
 use switchboard_store::ledger::report::{self, Given};
 use switchboard_store::ledger::{self, Attempted, Attempts, Changed, Reckoned};

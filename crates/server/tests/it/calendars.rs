@@ -1,7 +1,7 @@
 //! Budgets whose days begin where the operator lives (`litellm_settings.timezone`, `budget_reset_time`).
 
 use serde_json::json;
-use switchboard_engine::admit::Window;
+use switchboard_engine::terms::Window;
 use switchboard_store::Time;
 
 use crate::app::load;

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
-use switchboard_engine::admit::Window;
+use switchboard_engine::terms::Window;
 use switchboard_store::{Settings, Store, Time};
 
 use crate::managed::{MASTER, Managed, owned};

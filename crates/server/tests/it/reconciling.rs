@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::admit::journal::{AttemptId, Basis, Ending, Intent, Journal as _, Settlement};
+use switchboard_engine::terms::NanoUsd;
 use switchboard_server::money::reconcile::{Kind, Line, Sum, reconcile};
 use switchboard_store::journal::{Durability, Journal};
 use switchboard_store::ledger::{Attempts, Writer};

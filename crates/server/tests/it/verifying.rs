@@ -37,7 +37,7 @@ fn places_and_a_providers_books_are_compared() {
     assert!(looked.0, "{}", looked.1);
     let looked = verify(&gateway, &["--gateway", &url, "--key", "sk-wrong"]);
     assert!(!looked.0, "who may not look finds nothing: {}", looked.1);
-    let (year, month, day) = switchboard_engine::admit::date(switchboard_store::micros());
+    let (year, month, day) = switchboard_engine::terms::date(switchboard_store::micros());
     let books = gateway.place().join("books.csv");
     // What was spent is in the ledger some moments later.
     let began = std::time::Instant::now();

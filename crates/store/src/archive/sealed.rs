@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use switchboard_engine::admit::port::Later;
+use switchboard_engine::book::port::Later;
 use switchboard_engine::shelf::{Archive, Claim, Slot};
 
 use crate::vault::{MasterKey, Sealer, VaultError};

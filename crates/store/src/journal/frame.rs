@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize, Serializer};
-use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::admit::journal::{AttemptId, Basis, Intent, Settlement};
 use switchboard_engine::catalog::Component;
+use switchboard_engine::terms::NanoUsd;
 
 use crate::line::Passing;
 
@@ -52,7 +52,7 @@ struct Lined<'a> {
     windows: Windows<'a>,
 }
 
-struct Windows<'a>(&'a switchboard_engine::admit::Line);
+struct Windows<'a>(&'a switchboard_engine::book::Line);
 
 impl Serialize for Windows<'_> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
@@ -101,14 +101,14 @@ struct Intending<'a> {
     reserved: i64,
     begun: i64,
     #[serde(serialize_with = "as_lines")]
-    lines: &'a [switchboard_engine::admit::Line],
+    lines: &'a [switchboard_engine::book::Line],
     provider: &'a str,
     deployment: &'a str,
     model: &'a str,
     group: &'a str,
 }
 
-fn as_lines<S: Serializer>(lines: &[switchboard_engine::admit::Line], out: S) -> Result<S::Ok, S::Error> {
+fn as_lines<S: Serializer>(lines: &[switchboard_engine::book::Line], out: S) -> Result<S::Ok, S::Error> {
     out.collect_seq(lines.iter().map(|line| Lined {
         level: line.scope.level.as_str(),
         id: &line.scope.id,

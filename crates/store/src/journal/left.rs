@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use switchboard_engine::admit::PAYER;
 use switchboard_engine::admit::journal::AttemptId;
-use switchboard_engine::admit::{Level, PAYER};
+use switchboard_engine::terms::Level;
 
 use super::frame::{self, Entry, Intended, Kept, Settled};
 use super::read::Reader;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Weak;
 use std::time::Duration;
 
-use switchboard_engine::admit::NanoUsd;
-use switchboard_engine::admit::port::Slot;
 use switchboard_engine::apart;
+use switchboard_engine::book::port::Slot;
+use switchboard_engine::terms::NanoUsd;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::recall::Word;

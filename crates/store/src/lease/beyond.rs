@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use switchboard_engine::admit::port::{Ask, Grant, Outage, Slot};
-use switchboard_engine::admit::{Book, NanoUsd};
+use switchboard_engine::book::Book;
+use switchboard_engine::book::port::{Ask, Grant, Outage, Slot};
+use switchboard_engine::terms::NanoUsd;
 
 /// What becomes of budgets that gateways share while the database is away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

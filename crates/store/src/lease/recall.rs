@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{AnyConnection, Row};
-use switchboard_engine::admit::port::Slot;
-use switchboard_engine::admit::{Level, ScopeId, Window};
 use switchboard_engine::apart;
+use switchboard_engine::book::port::Slot;
+use switchboard_engine::terms::{Level, ScopeId, Window};
 use tokio::sync::watch;
 
 use super::{Lessor, key};

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
-use switchboard_engine::admit::NanoUsd;
-use switchboard_engine::admit::port::{Ask, Grant, Slot};
+use switchboard_engine::book::port::{Ask, Grant, Slot};
+use switchboard_engine::terms::NanoUsd;
 
 /// What was told is remembered of no more budgets than these.
 const MOST: usize = 4096;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use switchboard_engine::admit::journal::AttemptId;
-use switchboard_engine::admit::{NanoUsd, ScopeId, Window};
+use switchboard_engine::terms::{NanoUsd, ScopeId, Window};
 
 use super::post::{Batch, Debit, Known, Posting, post};
 use crate::error::StoreError;

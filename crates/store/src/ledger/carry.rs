@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use sqlx::Row;
-use switchboard_engine::admit::{NanoUsd, ScopeId, Window};
+use switchboard_engine::terms::{NanoUsd, ScopeId, Window};
 
 use super::post::{Batch, Debit, Known, Posting, post};
 use crate::error::StoreError;

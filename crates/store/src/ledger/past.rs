@@ -7,7 +7,9 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use sqlx::Row;
-use switchboard_engine::admit::{self, Micros, NanoUsd, ScopeId, Window};
+use switchboard_engine::book;
+use switchboard_engine::clock::Micros;
+use switchboard_engine::terms::{NanoUsd, ScopeId, Window};
 
 use crate::account::{named, number};
 use crate::error::StoreError;
@@ -63,7 +65,7 @@ impl Past {
     }
 }
 
-impl admit::port::Past for Past {
+impl book::port::Past for Past {
     fn of(&self, scope: &ScopeId) -> Vec<(Window, Micros, NanoUsd)> {
         let account = number(&named(scope.level.as_str(), &scope.id, scope.model.as_deref().unwrap_or("")));
         let from = self.openings.partition_point(|opening| opening.account < account);

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::catalog::Exact;
 use switchboard_engine::meter::{Attempt, Bill, Outcome, Record, Recorder};
+use switchboard_engine::terms::NanoUsd;
 use switchboard_engine::wire::json::{self, Object};
 use switchboard_engine::wire::reply::{Reason, Usage};
 use switchboard_engine::wire::{Dialect, Operation};

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use sqlx::Row;
-use switchboard_engine::admit::{Level, NanoUsd, ScopeId, Window};
+use switchboard_engine::terms::{Level, NanoUsd, ScopeId, Window};
 
 use super::adjust::{ADJUST, write};
 use super::attempts::{Attempted, Attempts, Reckoned, attempts};

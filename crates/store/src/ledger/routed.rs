@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::experiment::Role;
 use switchboard_engine::meter::{Outcome, Record};
+use switchboard_engine::terms::NanoUsd;
 use switchboard_engine::wire::json::Object;
 
 use crate::error::StoreError;

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
-use switchboard_engine::admit::Window;
+use switchboard_engine::terms::Window;
 
 use super::seal::Sum;
 use super::{LIFETIME, MARGIN, OWED, SETTLE};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
-use switchboard_engine::admit::{Level, NanoUsd, ScopeId};
+use switchboard_engine::terms::{Level, NanoUsd, ScopeId};
 
 use crate::money::Money;
 use crate::time::Time;

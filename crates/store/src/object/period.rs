@@ -1,6 +1,6 @@
 //! The time that the budgets of an object are for.
 
-use switchboard_engine::admit::{Calendar, Window};
+use switchboard_engine::terms::{Calendar, Window};
 
 use super::{Budget, BudgetLimit, Key, Team, User};
 use crate::time::Time;

@@ -91,7 +91,7 @@ impl Salted {
 }
 
 impl Archive for Salted {
-    fn claim(&self, slot: Slot, time: Duration) -> switchboard_engine::admit::port::Later<'_, Result<Claim, String>> {
+    fn claim(&self, slot: Slot, time: Duration) -> switchboard_engine::book::port::Later<'_, Result<Claim, String>> {
         self.0.claim(self.of(slot), time)
     }
 

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Row;
+use switchboard_engine::admit::Admission;
 use switchboard_engine::admit::journal::{AttemptId, Intent, Journal as _};
-use switchboard_engine::admit::port::Authority;
-use switchboard_engine::admit::{Admission, Book, Budget, Level, NanoUsd, Need, Refusal, ScopeId, Terms, Why, Window};
+use switchboard_engine::book::port::Authority;
+use switchboard_engine::book::{Book, Need};
 use switchboard_engine::principal::Principal;
+use switchboard_engine::terms::{Budget, Level, NanoUsd, Refusal, ScopeId, Terms, Why, Window};
 use switchboard_store::journal::{Durability, Journal};
 use switchboard_store::lease::Budgets;
 use switchboard_store::lease::Lessor;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use sqlx::Row;
 use switchboard_engine::admit::journal::{AttemptId, Basis, Ending, Intent, Journal as _, Settlement};
-use switchboard_engine::admit::port::Past as _;
-use switchboard_engine::admit::{Level, Line, NanoUsd, ScopeId, Window};
+use switchboard_engine::book::Line;
+use switchboard_engine::book::port::Past as _;
+use switchboard_engine::terms::{Level, NanoUsd, ScopeId, Window};
 use switchboard_store::journal::{Durability, Journal};
 use switchboard_store::ledger::{DELETED_AT_ONCE, Passing, Past, Writer, delete_lines, spent, verify};
 use switchboard_store::{Store, micros};

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use switchboard_engine::admit::share::{Draw, Pool, Shares};
-use switchboard_engine::admit::{Book, Level, ScopeId, Unit};
+use switchboard_engine::book::Book;
+use switchboard_engine::book::share::{Draw, Pool, Shares};
+use switchboard_engine::terms::{Level, ScopeId, Unit};
 use switchboard_store::RedisLimits;
 use tokio::task::JoinSet;
 

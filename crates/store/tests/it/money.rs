@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use switchboard_engine::admit::journal::{AttemptId, Basis, Ending, Journal as _, Settlement};
-use switchboard_engine::admit::{Level, NanoUsd, ScopeId, Window};
+use switchboard_engine::terms::{Level, NanoUsd, ScopeId, Window};
 use switchboard_store::journal::{Durability, Journal};
 use switchboard_store::ledger::{Attempts, Correction, Passing, Writer, correct, report, reprice, spends, verify};
 use switchboard_store::{Store, micros};

@@ -5,9 +5,9 @@ use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::*;
 
-use super::super::port::{Later, Outage};
-use super::super::share::{Company, Draw, Drawn, Pool, Shares, Surplus, Without};
 use super::*;
+use crate::book::port::{Later, Outage};
+use crate::book::share::{Company, Draw, Drawn, Pool, Shares, Surplus, Without};
 
 /// What Redis does, in memory: windows by a clock of its own, and places by gateway.
 struct Common {

@@ -1,10 +1,10 @@
 //! When all goes well: every client with every provider, and what is kept of it.
 
-use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::deployment::Spec;
 use switchboard_engine::meter::Outcome;
 use switchboard_engine::route::Names;
 use switchboard_engine::settings::Settings;
+use switchboard_engine::terms::NanoUsd;
 use switchboard_wire::Dialect;
 use switchboard_wire::dialect::Flavor;
 

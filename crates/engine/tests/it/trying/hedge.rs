@@ -1,12 +1,12 @@
 use std::time::Duration;
 
 use http::HeaderValue;
-use switchboard_engine::admit::{Budget, Level, Limit, NanoUsd, ScopeId, Terms, Unit, Window};
 use switchboard_engine::call::Call;
 use switchboard_engine::meter::Outcome;
 use switchboard_engine::principal::Principal;
 use switchboard_engine::route::Names;
 use switchboard_engine::settings::{Hedging, Settings};
+use switchboard_engine::terms::{Budget, Level, Limit, NanoUsd, ScopeId, Terms, Unit, Window};
 use switchboard_wire::Dialect;
 
 use super::numbered;

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use switchboard_engine::admit::NanoUsd;
-use switchboard_engine::admit::port::Later;
+use switchboard_engine::book::port::Later;
 use switchboard_engine::call::Call;
 use switchboard_engine::meter::Served;
 use switchboard_engine::principal::Principal;
@@ -13,6 +12,7 @@ use switchboard_engine::route::Names;
 use switchboard_engine::service;
 use switchboard_engine::settings::{Service, Settings};
 use switchboard_engine::shelf::{Archive, Claim, Slot};
+use switchboard_engine::terms::NanoUsd;
 use switchboard_wire::Dialect;
 
 use super::{numbered, open, serve};

@@ -3,13 +3,13 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http_body_util::BodyExt;
-use switchboard_engine::admit::{Level, Limit, NanoUsd, ScopeId, Terms};
 use switchboard_engine::call::Call;
 use switchboard_engine::meter::{Outcome, Served};
 use switchboard_engine::principal::Principal;
 use switchboard_engine::route::Names;
 use switchboard_engine::service;
 use switchboard_engine::settings::{Service, Settings};
+use switchboard_engine::terms::{Level, Limit, NanoUsd, ScopeId, Terms};
 use switchboard_wire::Dialect;
 
 use super::{numbered, open, serve};

@@ -1,8 +1,8 @@
 //! Experiments as answers show them.
 
 use serde_json::{Map, Number, Value, json};
-use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::experiment::{Estimate, Tally};
+use switchboard_engine::terms::NanoUsd;
 use switchboard_store::experiment::Figures;
 use switchboard_store::{Money, Time};
 

@@ -1,7 +1,7 @@
 //! What choosing models has saved, against what the reference model would have cost.
 
 use serde_json::{Map, Value, json};
-use switchboard_engine::admit::NanoUsd;
+use switchboard_engine::terms::NanoUsd;
 use switchboard_store::Money;
 use switchboard_store::Time;
 use switchboard_store::savings::{self, By, Sum, Wanted};

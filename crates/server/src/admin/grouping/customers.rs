@@ -1,7 +1,7 @@
 //! `/customer/…` and `/end_user/…`: those for whom callers ask.
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::{Level, NanoUsd};
+use switchboard_engine::terms::{Level, NanoUsd};
 use switchboard_store::ledger::report::{self, By, Days, SumSort};
 use switchboard_store::object::{Budget, Customer};
 use switchboard_store::{Desk, Money, Time};

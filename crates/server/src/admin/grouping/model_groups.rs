@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::{Level, ScopeId};
+use switchboard_engine::terms::{Level, ScopeId};
 use switchboard_store::Time;
 use switchboard_store::object::{Budget, GroupBudget, Renewed};
 

@@ -1,7 +1,7 @@
 //! `/organization/…`.
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::Level;
+use switchboard_engine::terms::Level;
 use switchboard_store::object::{Budget, Key, Organization, OrganizationMember, Team, User};
 use switchboard_store::{Desk, Time};
 

@@ -1,7 +1,7 @@
 //! `/project/…`: parts of a team's work with models and budgets of their own.
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::Level;
+use switchboard_engine::terms::Level;
 use switchboard_store::object::{Budget, Key, Project, Team};
 use switchboard_store::{Desk, Time};
 

@@ -1,7 +1,7 @@
 //! `/tag/…`: marks on requests that have budgets, and choose deployments.
 
 use serde_json::{Map, Value, json};
-use switchboard_engine::admit::Level;
+use switchboard_engine::terms::Level;
 use switchboard_store::ledger::report::{self, By, Days, SumSort};
 use switchboard_store::object::{Budget, Key, Tag, Team, User};
 use switchboard_store::{Desk, StoreError, Time};

@@ -1,7 +1,7 @@
 //! Changing keys.
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::NanoUsd;
+use switchboard_engine::terms::NanoUsd;
 use switchboard_store::object::{Budget, Key, Renewed, Team};
 use switchboard_store::{Desk, Money, Time};
 

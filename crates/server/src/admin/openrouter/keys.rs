@@ -1,7 +1,7 @@
 //! Keys, known by their hash.
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::{Level, Window};
+use switchboard_engine::terms::{Level, Window};
 use switchboard_store::desk::{Filter, Order, Page, Sort};
 use switchboard_store::object::{Key, Renewed};
 use switchboard_store::{Desk, Time};

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::{NanoUsd, Window};
 use switchboard_engine::catalog::Catalog;
+use switchboard_engine::terms::{NanoUsd, Window};
 use switchboard_store::ledger::report::{self, By, Days, SumSort};
 use switchboard_store::ledger::{BYOK_COST, LogLine};
 use switchboard_store::{Money, Store, Time};

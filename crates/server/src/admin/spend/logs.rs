@@ -143,7 +143,7 @@ async fn within(request: &Request, team: String) -> Result<(), Refused> {
 
 fn amount(request: &Request, name: &str) -> Result<Option<i64>, Refused> {
     let Some(text) = request.value(name).filter(|text| !text.is_empty()) else { return Ok(None) };
-    let amount = switchboard_engine::admit::NanoUsd::parse(text);
+    let amount = switchboard_engine::terms::NanoUsd::parse(text);
     amount.map(|amount| Some(amount.0)).ok_or_else(|| Refused::said(400, &format!("{name} must be a number of dollars")))
 }
 

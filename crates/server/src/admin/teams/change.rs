@@ -1,7 +1,7 @@
 //! Changing and deleting teams.
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::{Level, ScopeId};
+use switchboard_engine::terms::{Level, ScopeId};
 use switchboard_store::object::{Json, Key, Renewed, Team};
 use switchboard_store::{Desk, Time};
 

@@ -1,7 +1,7 @@
 //! Looking at one team.
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::Level;
+use switchboard_engine::terms::Level;
 use switchboard_store::object::{Budget, Key, Member, Organization, Team, TeamMember, User};
 use switchboard_store::{Desk, StoreError};
 

@@ -1,7 +1,7 @@
 //! Changing and deleting users.
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::{Level, ScopeId};
+use switchboard_engine::terms::{Level, ScopeId};
 use switchboard_store::object::{Invitation, Key, OrganizationMember, Renewed, Role, Team, User};
 use switchboard_store::{Desk, Time};
 

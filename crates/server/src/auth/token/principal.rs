@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use switchboard_engine::admit::{Book, Level};
+use switchboard_engine::book::Book;
 use switchboard_engine::principal::Principal;
+use switchboard_engine::terms::Level;
 use switchboard_store::object::{JwtKeyMapping, Key, Member, Organization, Role, Team, User};
 use switchboard_store::{Desk, Store, Time};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use switchboard_engine::admit::NanoUsd;
+use switchboard_engine::terms::NanoUsd;
 use switchboard_engine::upstream::Transport;
 use switchboard_store::Store;
 use switchboard_store::ledger::{Attempts, Report};

@@ -216,7 +216,7 @@ pub struct Limits {
     /// Requests at a time.
     pub max_parallel_requests: Option<u32>,
     /// What may be spent here.
-    pub budget: Option<switchboard_engine::admit::Budget>,
+    pub budget: Option<switchboard_engine::terms::Budget>,
     /// Longest time for one request.
     pub timeout: Option<Duration>,
     /// Longest wait for a streamed answer to begin.

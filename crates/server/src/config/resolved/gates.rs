@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use switchboard_engine::admit::Unit;
+use switchboard_engine::terms::Unit;
 
 use crate::config::fields::{Fields, Reader};
 

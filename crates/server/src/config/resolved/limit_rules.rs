@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
-use switchboard_engine::admit::{Budget, Limit, Mode, NanoUsd, Terms, Unit, Window};
+use switchboard_engine::terms::{Budget, Limit, Mode, NanoUsd, Terms, Unit, Window};
 
 use super::routing::parse;
 use crate::config::fields::Reader;

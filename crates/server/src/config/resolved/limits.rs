@@ -1,7 +1,7 @@
 //! What limits there are beside those of keys and teams, and what becomes of them in an outage.
 
-use switchboard_engine::admit::share::Without;
-use switchboard_engine::admit::{Budget, NanoUsd, Window};
+use switchboard_engine::book::share::Without;
+use switchboard_engine::terms::{Budget, NanoUsd, Window};
 use switchboard_store::lease::Budgets;
 
 use super::general::General;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use switchboard_engine::admit::{BadCalendar, Calendar, NanoUsd, Window};
 use switchboard_engine::repair::Repairs;
+use switchboard_engine::terms::{BadCalendar, Calendar, NanoUsd, Window};
 
 use super::costs::Costs;
 use super::defaults::Defaults;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use switchboard_engine::admit::Budget;
 use switchboard_engine::guidance::Weights;
 use switchboard_engine::route::settings::Settings;
+use switchboard_engine::terms::Budget;
 
 use super::checks::CheckRouting;
 use super::fallback::{self, Fallback};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::StatusCode;
-use switchboard_engine::admit::{Budget, NanoUsd, Window};
+use switchboard_engine::terms::{Budget, NanoUsd, Window};
 
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys;

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use switchboard_engine::admit::NanoUsd;
+use switchboard_engine::terms::NanoUsd;
 use switchboard_store::{Money, Time};
 
 use super::Sum;

@@ -11,7 +11,7 @@ use http::header::{self, HeaderMap};
 use http::request::Parts;
 use http::{Method, StatusCode, Uri};
 use http_body_util::{BodyExt, Limited};
-use switchboard_engine::admit::Job;
+use switchboard_engine::admit::JobBound;
 use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::call::{Call, Content};
 use switchboard_engine::catalog::{ASYNC, Catalog, JOB, Outlet};
@@ -91,16 +91,16 @@ pub(super) struct Site<'a> {
 
 impl Site<'_> {
     /// What the requests of the job may cost that is asked for.
-    pub(super) async fn asked(&self) -> Option<Job> {
+    pub(super) async fn asked(&self) -> Option<JobBound> {
         self.signer.as_ref()?;
         if self.call.door.shape == ASYNC {
-            return Some(Job::unread());
+            return Some(JobBound::unread());
         }
         if self.call.door.shape != JOB || self.parts.method != Method::POST {
             return None;
         }
-        let Some(asked) = job::asked(&self.call.body.join()) else { return Some(Job::unread()) };
-        let (mut job, mut targets) = (Job::default(), HashMap::new());
+        let Some(asked) = job::asked(&self.call.body.join()) else { return Some(JobBound::unread()) };
+        let (mut job, mut targets) = (JobBound::default(), HashMap::new());
         if asked.is_more {
             job.lacks();
         }
@@ -256,7 +256,7 @@ impl Site<'_> {
 }
 
 /// What is added to, and where requests of each model go.
-type Held<'a> = (&'a mut Job, &'a mut HashMap<String, Deployment>);
+type Held<'a> = (&'a mut JobBound, &'a mut HashMap<String, Deployment>);
 
 /// A body, line by line.
 struct Lines {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use sqlx::{Any, Row, Transaction};
-use switchboard_engine::admit::{Level, NanoUsd, ScopeId, Window};
+use switchboard_engine::terms::{Level, NanoUsd, ScopeId, Window};
 
 use super::Report;
 use crate::account::account_of;
