@@ -21,16 +21,14 @@ use crate::admit::{JobBound, Tab};
 use crate::answer::{Answer, AnswerBody};
 use crate::call::{CALL_ID, Call};
 use crate::catalog::Component;
-use crate::clock;
-use crate::control;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::gateway::Gateway;
-use crate::hops;
 use crate::meter::{Meter, Outcome};
 use crate::sign::Signer;
 use crate::upstream::{UpstreamReply, UpstreamRequest};
 use crate::worker::Worker;
+use crate::{clock, control, hops};
 use refused::{Reason, Refused};
 
 /// Headers of an answer that are the connection's alone, or would be taken for the gateway's own word.

@@ -14,9 +14,8 @@ use switchboard_engine::answer::AnswerBody;
 use crate::admin::{Form, Request, codes};
 use crate::app::App;
 use crate::authz::{self, Policy};
-use crate::html;
-use crate::query;
 use crate::refused::Refused;
+use crate::{html, query};
 
 /// What the page hands on from the application.
 const HANDED_ON: [&str; 6] = ["callback_url", "code_challenge", "code_challenge_method", "key_label", "limit", "usage_limit_type"];

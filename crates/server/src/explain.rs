@@ -16,8 +16,7 @@ use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
 
-use crate::answered::Answered;
-use crate::answered::document;
+use crate::answered::{Answered, document};
 use crate::app::App;
 use crate::ask::named as meant;
 use crate::auth::Caller;

@@ -9,8 +9,7 @@ mod table;
 
 use std::collections::BTreeMap;
 
-use switchboard_engine::terms::Calendar;
-use switchboard_engine::terms::NanoUsd;
+use switchboard_engine::terms::{Calendar, NanoUsd};
 use switchboard_store::desk::Author;
 use switchboard_store::foreign::Foreign;
 use switchboard_store::ledger::{Balance, carry_blocking};

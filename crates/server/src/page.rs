@@ -12,10 +12,8 @@ use switchboard_engine::wire::problem::Problem;
 use crate::answered::{document, written};
 use crate::app::{Acceptor, App};
 use crate::fleet::DEMO;
-use crate::health;
-use crate::html;
-use crate::models;
 use crate::router::{Page, rows};
+use crate::{health, html, models};
 
 /// A page that needs no key.
 pub(crate) fn open(page: Page, app: &App, parts: &request::Parts) -> Response<AnswerBody> {

@@ -13,8 +13,7 @@ use crate::draft::EITHER;
 use crate::market::Listing;
 use crate::models::info::Info;
 use crate::path::{Root, plainly};
-use crate::row;
-use crate::sso;
+use crate::{row, sso};
 
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

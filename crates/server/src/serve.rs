@@ -23,16 +23,13 @@ use crate::alerts::Alerts;
 use crate::app::{Acceptor, App};
 use crate::auth::Keys;
 use crate::books::{Books, BooksError};
-use crate::ceiling;
 use crate::checks::Checks;
 use crate::chore::Chore;
 use crate::config::{Config, Environment, Loader, Overrides, ProviderKeys, Source, Watch};
-use crate::descriptors;
 use crate::edge::relief::Relief;
 use crate::edge::reservoir::Reservoir;
 use crate::edge::settings::{BodyLimits, ClientAuthorities};
 use crate::edge::{self, Edge, Running, Shutdown};
-use crate::fleet;
 use crate::fleet::overlay::{self, OverlayError};
 use crate::fleet::resilience;
 use crate::fleet::transport::{self, BadTransport};
@@ -45,12 +42,11 @@ use crate::metrics::Metrics;
 use crate::money::{self, credits, purge};
 use crate::peers::Others;
 use crate::reload::{Reload, Reloading};
-use crate::renewal;
 use crate::router::Router;
 use crate::shadows::{self, Mirrored};
 use crate::trials::{self, Trials};
 use crate::trust::{Trust, TrustError};
-use crate::webhooks;
+use crate::{ceiling, descriptors, fleet, renewal, webhooks};
 
 /// A gateway could not start.
 #[derive(Debug, thiserror::Error)]

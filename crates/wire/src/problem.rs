@@ -318,7 +318,7 @@ pub struct Unsupported {
 
 impl Unsupported {
     /// The target cannot express that field.
-    pub fn new(field: impl Into<String>, target: crate::Dialect, why: impl Into<String>) -> Self {
+    pub fn new(field: impl Into<String>, target: crate::dialect::Dialect, why: impl Into<String>) -> Self {
         Self { field: field.into(), target: target.as_str(), why: why.into() }
     }
 }

@@ -170,7 +170,7 @@ pub fn read_request(body: &[u8]) -> Result<RerankRequest, Malformed> {
         top_n,
         return_documents: fields.take("return_documents")?,
         rank_fields: fields.take("rank_fields")?.unwrap_or_default(),
-        rest: fields.rest(crate::Dialect::Cohere).fields().to_vec(),
+        rest: fields.rest(crate::dialect::Dialect::Cohere).fields().to_vec(),
     })
 }
 

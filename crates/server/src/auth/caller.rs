@@ -9,8 +9,7 @@ use switchboard_store::Time;
 use switchboard_store::object::{Json, Role};
 
 use super::owned::Owned;
-use crate::access::Stores;
-use crate::access::{Layer, Whose};
+use crate::access::{Layer, Stores, Whose};
 use crate::refused::Refused;
 use crate::trust::Who;
 

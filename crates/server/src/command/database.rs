@@ -7,9 +7,8 @@ use switchboard_store::Settings;
 use switchboard_store::backup::Beside;
 
 use super::complain;
-use crate::books;
 use crate::config::{Config, Environment, Overrides, Source};
-use crate::{memory, serve, trust};
+use crate::{books, memory, serve, trust};
 
 #[derive(Debug, Args)]
 pub(super) struct Database {

@@ -5,9 +5,8 @@ use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::error::Error;
 use switchboard_engine::route::UNKNOWN_MODEL;
 use switchboard_engine::wire::dialect::Flavor;
-use switchboard_engine::wire::multipart;
 use switchboard_engine::wire::problem::{Kind, Problem};
-use switchboard_engine::wire::{Dialect, Operation};
+use switchboard_engine::wire::{Dialect, Operation, multipart};
 
 use crate::app::App;
 use crate::refusal::{Refusal, shown};

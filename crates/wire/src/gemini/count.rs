@@ -31,7 +31,7 @@ pub fn read_count_request(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, M
 pub fn write_count_request(model: &str, body: &RawValue) -> Result<Vec<u8>, Malformed> {
     let mut fields = Keys::nested(body)?;
     fields.take_raw("model");
-    let rest = fields.rest(crate::Dialect::Gemini);
+    let rest = fields.rest(crate::dialect::Dialect::Gemini);
     Ok(json::object(|out| {
         out.object("generateContentRequest", |out| {
             out.field("model", &format!("models/{model}"));

@@ -129,7 +129,7 @@ impl Outbound for Gemini {
 
     fn wants_bytes(&self, part: &Part) -> bool {
         let looked_up = |url: &str| read_parts::is_youtube(url) || read_parts::is_stored_file(url);
-        part.extra.from() != Some(crate::Dialect::Gemini) && !crate::media::url_of(part).is_some_and(looked_up)
+        part.extra.from() != Some(crate::dialect::Dialect::Gemini) && !crate::media::url_of(part).is_some_and(looked_up)
     }
 
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {

@@ -2,9 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use switchboard_engine::terms::NanoUsd;
-use switchboard_store::Money;
-use switchboard_store::Time;
 use switchboard_store::savings::{self, By, Sum, Wanted};
+use switchboard_store::{Money, Time};
 
 use crate::admin::{Answer, Request, keys};
 use crate::refused::Refused;

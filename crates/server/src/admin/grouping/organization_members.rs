@@ -6,8 +6,7 @@ use switchboard_store::{Desk, Time};
 
 use super::organizations::{administered, membership};
 use crate::admin::form::Form;
-use crate::admin::members;
-use crate::admin::{Answer, Request, rows};
+use crate::admin::{Answer, Request, members, rows};
 use crate::auth::Caller;
 use crate::people;
 use crate::refused::Refused;

@@ -8,13 +8,12 @@ use switchboard_store::object::Team;
 
 use super::settings::{self, Section};
 use super::{Json, may_store};
-use crate::access;
 use crate::admin::form::Form;
 use crate::admin::{Answer, Request};
 use crate::auth::resolve;
 use crate::live::seal;
-use crate::passing;
 use crate::refused::Refused;
+use crate::{access, passing};
 
 const KEY: &str = "pass_through_endpoints";
 

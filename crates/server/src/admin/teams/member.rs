@@ -7,8 +7,7 @@ use switchboard_store::{Desk, Time};
 use super::find::membership;
 use super::{administered, member_of, missing};
 use crate::admin::form::Form;
-use crate::admin::members;
-use crate::admin::{Answer, Request, rows};
+use crate::admin::{Answer, Request, members, rows};
 use crate::people::{self, Portion};
 use crate::refused::Refused;
 

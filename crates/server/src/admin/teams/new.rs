@@ -6,10 +6,9 @@ use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
 use crate::admin::grouping::access_groups;
-use crate::admin::members;
 use crate::admin::rows::{self, IN_METADATA};
 use crate::admin::scim::Admins;
-use crate::admin::{Answer, Request, defaults};
+use crate::admin::{Answer, Request, defaults, members};
 use crate::auth::Caller;
 use crate::authz::contain;
 use crate::authz::object::administers_organization;

@@ -7,9 +7,8 @@ use switchboard_store::object::{Budget, Key, Member, Organization, OrganizationM
 use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
-use crate::admin::members;
 use crate::admin::rows::{self, IN_METADATA};
-use crate::admin::{Answer, Request, defaults, keys};
+use crate::admin::{Answer, Request, defaults, keys, members};
 use crate::app::App;
 use crate::auth::{Caller, password};
 use crate::authz::object::administers_organization;

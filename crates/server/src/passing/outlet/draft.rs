@@ -10,10 +10,9 @@ use serde_json::Value;
 use switchboard_engine::call::{Call, Content, Door, OWN_FORM};
 use switchboard_engine::catalog::{JOB, Known, Outlet, Provider};
 use switchboard_engine::wire::frames::Frames;
-use switchboard_engine::wire::job;
 use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
-use switchboard_engine::wire::{Dialect, Operation, multipart};
+use switchboard_engine::wire::{Dialect, Operation, job, multipart};
 
 use super::{DOOR, Way, here};
 use crate::auth::Caller;

@@ -13,9 +13,8 @@ use crate::config::laid;
 use crate::config::load::ProviderKeys;
 use crate::config::resolved::brought::Brought;
 use crate::config::resolved::checks::Check;
-use crate::config::resolved::limits;
-use crate::config::resolved::reserved;
 use crate::config::resolved::resilience::allowed_fails_policy;
+use crate::config::resolved::{limits, reserved};
 use crate::config::secret::Secret;
 use crate::config::yaml::{Entry, Map, Node, Value};
 
