@@ -2,6 +2,10 @@
 //!
 //! `server` turns sockets into calls for the engine and answers into responses. It alone knows routes, keys, files and the
 //! environment. Start reading at [`router`] (every door on one screen), then [`accept`] and [`serve`].
+//!
+//! No module names one that names it. From the ground up: plain words and answers ([`refused`]), what is configured ([`config`]), what
+//! each part keeps while the gateway runs ([`auth`], [`books`], [`live`], …), the [`app`] that holds all of them, what answers requests by
+//! it, and [`serve`], which starts everything. `docs/ARCHITECTURE.md` has the whole order.
 
 pub mod accept;
 pub mod access;

@@ -26,7 +26,7 @@ use crate::trust::Trust;
 pub mod seal;
 
 /// Somebody who waits for what was written to be in force, if anybody does.
-pub(crate) type Waiting = Option<oneshot::Sender<()>>;
+type Waiting = Option<oneshot::Sender<()>>;
 
 /// What came of a new configuration.
 #[derive(Debug)]
@@ -59,7 +59,18 @@ struct State {
 
 /// The other end of the queue.
 #[derive(Debug)]
-pub(crate) struct Wakes(pub(crate) UnboundedReceiver<Waiting>);
+pub(crate) struct Wakes(UnboundedReceiver<Waiting>);
+
+impl Wakes {
+    /// Who waits, once something was written; `None`: nothing will be any more.
+    pub(crate) async fn next(&mut self) -> Option<Vec<oneshot::Sender<()>>> {
+        let mut waiting: Vec<_> = self.0.recv().await?.into_iter().collect();
+        while let Ok(more) = self.0.try_recv() {
+            waiting.extend(more);
+        }
+        Some(waiting)
+    }
+}
 
 impl Live {
     /// Of a configuration that was read, with that laid over it.

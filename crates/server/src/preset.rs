@@ -3,8 +3,6 @@
 //! OpenRouter's: `@preset/slug` in place of a model, `model@preset/slug`, or the field `preset`. What a request says wins, field by
 //! field; its tools and a preset's are offered together, each name once. Settings are kept in the words of chat completions and said
 //! in those of the request's own form; what a form has no word for is left out, as its own clients could not have said it either.
-//!
-//! The caller's workspace is looked in first, then the default one, then the configuration.
 
 mod known;
 mod settings;

@@ -34,11 +34,7 @@ pub(crate) fn follow(app: Arc<App>, demo: Option<String>, mut wakes: Wakes) -> s
     // What changed between the first reading and now was heard by nobody.
     app.live.wake();
     Chore::start("live", async move || {
-        while let Some(first) = wakes.0.recv().await {
-            let mut waiting: Vec<_> = first.into_iter().collect();
-            while let Ok(more) = wakes.0.try_recv() {
-                waiting.extend(more);
-            }
+        while let Some(waiting) = wakes.next().await {
             renew(&app, demo.as_deref()).await;
             for one in waiting {
                 // Whoever has gone need not be told.
