@@ -50,10 +50,9 @@ pub async fn serve(entrance: Arc<Entrance>, request: Request<RequestBody>) -> An
     answered
 }
 
-async fn answer(entrance: &Entrance, request: Request<RequestBody>, received: Instant) -> Result<Answered, Refusal> {
-    let acceptor = &entrance.acceptor;
+async fn answer(Entrance { acceptor, router }: &Entrance, request: Request<RequestBody>, received: Instant) -> Result<Answered, Refusal> {
     let (mut parts, body) = request.into_parts();
-    let (row, path_model) = match entrance.router.found(&mut parts) {
+    let (row, path_model) = match router.found(&mut parts) {
         Match::Found(row, model) => (row, model),
         Match::OtherMethod(_) if parts.method == Method::OPTIONS => return Ok(pages::preflight(&parts.headers)),
         Match::OtherMethod(allowed) => return Box::pin(elsewhere(acceptor, (parts, body), Some(&allowed), received)).await,
