@@ -135,7 +135,7 @@ impl Count {
                     self.text(&compact(parameters));
                 }
             }
-            Tool::Custom { name, description, format } => {
+            Tool::Custom { name, description, format, .. } => {
                 self.text(name);
                 self.option(description.as_deref());
                 self.option(format.as_deref());

@@ -344,6 +344,8 @@ pub enum Tool {
         description: Option<String>,
         /// The grammar of its input, as sent.
         format: Option<String>,
+        /// The rest.
+        extra: Extra,
     },
     /// A tool that the provider runs, kept as sent for the dialect it came from.
     Hosted(Hosted),

@@ -37,6 +37,7 @@ pub mod loss;
 pub mod media;
 pub mod multipart;
 pub mod ollama;
+mod openai;
 pub mod openai_chat;
 pub mod openai_completions;
 pub mod openai_responses;

@@ -141,6 +141,8 @@ fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
     let outbound = route.to.outbound().ok_or_else(|| Problem::new(Kind::Internal, format!("no provider speaks `{}`", route.to)))?;
     let named = if route.from == Dialect::Anthropic && route.to != route.from { with_names(request) } else { None };
     let request = named.as_ref().unwrap_or(request);
+    let introduced = if matches!(route.to, Dialect::Anthropic | Dialect::Bedrock) { None } else { with_contexts(request) };
+    let request = introduced.as_ref().unwrap_or(request);
     let told = if route.from == route.to { None } else { stand_in::told(request, route.to, route.profile)? };
     let request = told.as_ref().map_or(request, |told| &told.request);
     let renamed = outbound.longest_name().filter(|_| route.from != route.to).and_then(|longest| pen::renamed(request, longest));
@@ -150,6 +152,10 @@ fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
         check_content(request, route)?;
     }
     let mut lost = Losses::new();
+    // Elsewhere what stands before the conversation has no speaker.
+    if route.from != route.to && request.system.iter().any(|part| part.extra.noted(route.from, "name").is_some()) {
+        lost.dropped("messages.name");
+    }
     let fitted = route.from.inbound().filter(|_| route.fitted && route.from == route.to).map(|inbound| {
         let mut fitted = request.clone();
         inbound.fit(&mut fitted, route.profile, &mut lost);
@@ -217,6 +223,40 @@ fn with_names(request: &ChatRequest) -> Option<ChatRequest> {
         }
     }
     Some(named)
+}
+
+/// The request with what Anthropic's clients say of a document for the model to read as a text before it; `None` where they say nothing.
+fn with_contexts(request: &ChatRequest) -> Option<ChatRequest> {
+    const CONTEXT: &str = "context";
+    let has_context = |part: &Part| {
+        let is_document = matches!(part.body, PartBody::File(_));
+        is_document && part.extra.of(Dialect::Anthropic).iter().any(|(key, value)| key == CONTEXT && value.get().starts_with('"'))
+    };
+    fn introduce(parts: &mut Vec<Part>, has_context: &dyn Fn(&Part) -> bool) {
+        let mut said = Vec::with_capacity(parts.len());
+        for mut part in std::mem::take(parts) {
+            if let PartBody::ToolResult(result) = &mut part.body {
+                introduce(&mut result.parts, has_context);
+            }
+            if has_context(&part) {
+                let context = part.extra.fields().iter().find(|(key, _)| key == CONTEXT);
+                let text = context.and_then(|(_, raw)| serde_json::from_str::<String>(raw.get()).ok());
+                said.extend(text.filter(|text| !text.is_empty()).map(Part::text));
+                part.extra.remove(CONTEXT);
+            }
+            said.push(part);
+        }
+        *parts = said;
+    }
+    fn any(parts: &[Part], holds: &dyn Fn(&Part) -> bool) -> bool {
+        parts.iter().any(|part| holds(part) || matches!(&part.body, PartBody::ToolResult(result) if any(&result.parts, holds)))
+    }
+    if !request.messages.iter().any(|message| any(&message.parts, &has_context)) {
+        return None;
+    }
+    let mut request = request.clone();
+    request.messages.iter_mut().for_each(|message| introduce(&mut message.parts, &has_context));
+    Some(request)
 }
 
 /// Refuses what the caller says in a form that only its own dialect has: content is never left out. What a provider's own tools left

@@ -72,12 +72,18 @@ fn write_function(out: &mut Object<'_>, pen: &mut Pen<'_>, function: &Function) 
     }
     write_cache(out, function.cache.as_ref());
     for (key, value) in function.extra.fields() {
-        if function.extra.from() == Some(HERE) || BESIDE_FUNCTION.contains(&key.as_str()) {
+        let is_known = BESIDE_FUNCTION.contains(&key.as_str()) && !is_openais(key, value);
+        if function.extra.from() == Some(HERE) || is_known {
             out.raw(key, value.get());
         } else {
             pen.losses.dropped(key.clone());
         }
     }
+}
+
+/// Whether that says in OpenAI's words by whom the function may be called; the field is of one name in both vendors' APIs.
+fn is_openais(key: &str, value: &RawValue) -> bool {
+    key == "allowed_callers" && value.get().contains("\"programmatic\"")
 }
 
 fn write_json_tool(out: &mut Object<'_>, name: &str, schema: &JsonSchema) {

@@ -22,13 +22,13 @@ impl Pen<'_> {
 
 /// Writes the conversation.
 pub(super) fn write<'a>(out: &mut Object<'_>, pen: &mut Pen<'a>, request: &'a ChatRequest) {
+    knob::lose_beside(&mut pen.losses, request, HERE);
     out.array("messages", |out| {
         write_turn(out, pen, "system", &request.system.iter().collect::<Vec<_>>(), "system");
         for (at, message) in request.messages.iter().enumerate() {
             if message.name.is_some() {
                 pen.losses.dropped(format!("messages.{at}.name"));
             }
-            knob::lose_foreign(&mut pen.losses, &message.extra, HERE);
             let field = format!("messages.{at}.content");
             match message.role {
                 Role::System => write_turn(out, pen, "system", &message.parts.iter().collect::<Vec<_>>(), &field),

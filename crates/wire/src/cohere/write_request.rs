@@ -33,7 +33,7 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written,
         write_thinking(out, &mut pen, request, profile);
         write_sampling(out, &mut pen, request, profile);
         knob::lose_labels(&mut pen.losses, request, &[]);
-        knob::lose_marks(&mut pen.losses, request);
+        knob::lose_marks(&mut pen.losses, request, HERE);
         write_extra(out, &mut pen, request);
     });
     pen.refused.into_result()?;

@@ -74,35 +74,39 @@ impl Turns {
             return read_words(fields, thought == Some(true), signature, raw);
         };
         let within = |error: Malformed| error.within(member);
-        let body = match member {
-            "functionCall" => self.read_call(value, signature.as_deref()).map_err(within)?,
-            "functionResponse" => self.read_result(value).map_err(within)?,
-            "inlineData" | "fileData" => read_media(member, value).map_err(within)?,
+        let nested = || Keys::nested(value).map_err(within);
+        let (body, inner) = match member {
+            "functionCall" => self.read_call(nested()?, signature.as_deref()).map_err(within)?,
+            "functionResponse" => self.read_result(nested()?).map_err(within)?,
+            "inlineData" | "fileData" => (read_media(member, value).map_err(within)?, Extra::default()),
             _ => {
                 let hosted = Hosted { from: Dialect::Gemini, kind: snake(member), id: id_of(value), raw: raw.to_owned() };
                 return Ok(Part::new(PartBody::Hosted(hosted)));
             }
         };
         let mut extra = fields.rest(Dialect::Gemini);
+        inner.fields().iter().for_each(|(key, value)| extra.push(format!("{member}.{key}"), value.clone()));
         if member != "functionCall" {
             keep_signature(signature, &mut extra);
         }
         Ok(Part { body, cache: None, extra })
     }
 
-    fn read_call(&mut self, raw: &RawValue, signature: Option<&str>) -> Result<PartBody, Malformed> {
-        let mut fields = Keys::nested(raw)?;
+    /// Reads a call, and what else is said of it.
+    fn read_call(&mut self, mut fields: Keys<'_>, signature: Option<&str>) -> Result<(PartBody, Extra), Malformed> {
         let name: String = fields.take("name")?.ok_or_else(|| Malformed::field("name", "is missing"))?;
         let id: Option<String> = fields.take("id")?;
         let id = id.filter(|id| !id.is_empty()).unwrap_or_else(|| token::own_id(&format!("t{}", self.turn), self.calls));
         self.calls += 1;
         self.waiting.push((name.clone(), id.clone()));
         let arguments = fields.take_raw("args").map_or("{}", RawValue::get).to_owned();
-        Ok(PartBody::ToolCall(ToolCall { id, name, arguments, custom: false, namespace: None, seal: signature.map(token::read_signature) }))
+        let seal = signature.map(token::read_signature);
+        let call = ToolCall { id, name, arguments, custom: false, namespace: None, seal };
+        Ok((PartBody::ToolCall(call), fields.rest(Dialect::Gemini)))
     }
 
-    fn read_result(&mut self, raw: &RawValue) -> Result<PartBody, Malformed> {
-        let mut fields = Keys::nested(raw)?;
+    /// Reads the result of a call, and what else is said of it.
+    fn read_result(&mut self, mut fields: Keys<'_>) -> Result<(PartBody, Extra), Malformed> {
         let name: Option<String> = fields.take("name")?;
         let id: Option<String> = fields.take("id")?;
         let id = id.filter(|id| !id.is_empty());
@@ -120,7 +124,8 @@ impl Turns {
                 parts.push(self.read_part(raw)?);
             }
         }
-        Ok(PartBody::ToolResult(ToolResult { call, name, parts, is_error }))
+        let result = ToolResult { call, name, parts, is_error };
+        Ok((PartBody::ToolResult(result), fields.rest(Dialect::Gemini)))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::dialect::Dialect;
 use crate::extra::Extra;
 use crate::json::{self, Object};
 use crate::loss::{Losses, Why};
+use crate::pen::knob;
 use crate::problem::Unsupported;
 use crate::seal;
 
@@ -47,6 +48,7 @@ impl<'a> TurnWriter<'a> {
         let mut out = Vec::new();
         for part in &message.parts {
             if let PartBody::ToolCall(call) = &part.body {
+                self.foreign(&part.extra, &here);
                 let stand_in = unsigned && std::mem::take(&mut first_call);
                 self.call(call, part, stand_in, &mut out);
             } else {
@@ -60,11 +62,16 @@ impl<'a> TurnWriter<'a> {
     pub(super) fn part(&mut self, part: &Part, here: &str, out: &mut Vec<String>) -> Result<(), Unsupported> {
         self.foreign(&part.extra, here);
         match &part.body {
-            PartBody::Text { text, .. } | PartBody::Refusal(text) => {
+            PartBody::Text { text, citations } => {
+                if knob::has_foreign(citations, Dialect::Gemini) {
+                    self.losses.dropped(format!("{here}.citations"));
+                }
                 if !text.is_empty() || part.extra.from() == Some(Dialect::Gemini) {
                     out.push(part_with(part, |out| out.field("text", text)));
                 }
             }
+            PartBody::Refusal(text) if text.is_empty() => {}
+            PartBody::Refusal(text) => out.push(part_with(part, |out| out.field("text", text))),
             PartBody::Image(media) | PartBody::Audio(media) | PartBody::Video(media) | PartBody::File(media) => {
                 out.push(self.media(media, part, here)?);
             }
@@ -78,11 +85,7 @@ impl<'a> TurnWriter<'a> {
     }
 
     fn foreign(&mut self, extra: &Extra, here: &str) {
-        if extra.from() != Some(Dialect::Gemini) {
-            for (key, _) in extra.fields() {
-                self.losses.dropped(format!("{here}.{key}"));
-            }
-        }
+        knob::foreign(extra, Dialect::Gemini).for_each(|key| self.losses.dropped(format!("{here}.{key}")));
     }
 
     fn thought(&mut self, thought: &Thought, part: &Part, out: &mut Vec<String>) {
@@ -116,6 +119,7 @@ impl<'a> TurnWriter<'a> {
                 out.option("id", token::sent_id(&call.id));
                 out.field("name", &name);
                 out.raw("args", &args_of(&call.arguments));
+                write_inner(out, part, "functionCall");
             });
             out.option("thoughtSignature", signature);
         }));
@@ -154,6 +158,7 @@ impl<'a> TurnWriter<'a> {
                 if inside && !media.is_empty() {
                     out.array("parts", |out| media.iter().for_each(|part| out.raw(part)));
                 }
+                write_inner(out, part, "functionResponse");
             });
         }));
         if !inside {
@@ -166,6 +171,9 @@ impl<'a> TurnWriter<'a> {
     fn media(&mut self, media: &Media, part: &Part, here: &str) -> Result<String, Unsupported> {
         if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
             self.losses.dropped("detail");
+        }
+        if media.name.is_some() && part.extra.from() != Some(Dialect::Gemini) {
+            self.losses.dropped(format!("{here}.{}", if part.extra.from() == Some(Dialect::Anthropic) { "title" } else { "filename" }));
         }
         let unsupported = |why: &str| Err(Unsupported::new(format!("{here}.content"), Dialect::Gemini, why));
         let inline = |media_type: Option<String>, data: &str| match media_type {
@@ -216,9 +224,19 @@ fn has_signed_call(message: &Message) -> bool {
 fn part_with(part: &Part, write: impl FnOnce(&mut Object<'_>)) -> String {
     let bytes = json::object(|out| {
         write(out);
-        out.extra(&part.extra, Dialect::Gemini);
+        let beside = part.extra.of(Dialect::Gemini).iter().filter(|(key, _)| !key.contains('.'));
+        beside.for_each(|(key, value)| out.raw(key, value.get()));
     });
     String::from_utf8(bytes).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// The fields that only Gemini knows of what the part holds as `member`.
+fn write_inner(out: &mut Object<'_>, part: &Part, member: &str) {
+    for (key, value) in part.extra.of(Dialect::Gemini) {
+        if let Some(("", key)) = key.strip_prefix(member).and_then(|rest| rest.split_once('.')) {
+            out.raw(key, value.get());
+        }
+    }
 }
 
 /// A tool's answer as the object that Gemini wants: as it is where it is one, else under the key that Gemini documents.

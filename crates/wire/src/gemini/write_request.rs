@@ -200,7 +200,7 @@ fn note_losses(request: &ChatRequest, losses: &mut Losses) {
     for (name, _) in knobs.iter().filter(|(_, set)| *set) {
         losses.dropped(*name);
     }
-    knob::lose_marks(losses, request);
+    knob::lose_marks(losses, request, Dialect::Gemini);
     if form(request).is_some_and(|form| form != SAMPLES && (form != WAVE || request.stream)) {
         losses.add("audio.format", Why::Approximated);
     }

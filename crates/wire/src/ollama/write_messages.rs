@@ -22,6 +22,7 @@ impl Pen {
 
 /// Writes the conversation.
 pub(super) fn write(out: &mut Object<'_>, pen: &mut Pen, request: &ChatRequest) {
+    knob::lose_beside(&mut pen.losses, request, HERE);
     out.array("messages", |out| {
         let system: Vec<&Part> = request.system.iter().collect();
         write_turn(out, pen, Role::System, &system, "system");
@@ -29,7 +30,6 @@ pub(super) fn write(out: &mut Object<'_>, pen: &mut Pen, request: &ChatRequest) 
             if message.name.is_some() {
                 pen.losses.dropped(format!("messages.{at}.name"));
             }
-            knob::lose_foreign(&mut pen.losses, &message.extra, HERE);
             let field = format!("messages.{at}.content");
             for (index, part) in message.parts.iter().enumerate() {
                 if let PartBody::ToolResult(result) = &part.body {

@@ -75,7 +75,7 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written,
         out.option("logprobs", request.sampling.logprobs.or(most.map(|_| true)));
         out.option("top_logprobs", most);
         knob::lose_labels(&mut pen.losses, request, &[]);
-        knob::lose_marks(&mut pen.losses, request);
+        knob::lose_marks(&mut pen.losses, request, HERE);
         write_extra(out, &mut pen, request);
     });
     pen.refused.into_result()?;

@@ -9,8 +9,8 @@ use crate::chat::{ChatRequest, Part, PartBody, Tool};
 use crate::frames::Frames;
 use crate::half::{Accent, Profile};
 use crate::loss::Losses;
+use crate::openai::{self, BREAKPOINT, MARK};
 
-const MARK: &str = "cache_control";
 const BLOCKS: &str = "thinking_blocks";
 const OWN: &str = "provider_specific_fields";
 
@@ -42,13 +42,13 @@ pub(super) fn of(request: &ChatRequest, profile: &Profile, losses: &mut Losses) 
         }
     }
     let parts = std::iter::once(&mut request.system).chain(request.messages.iter_mut().map(|message| &mut message.parts));
-    parts.for_each(|parts| unmark(parts, &mut lost));
+    parts.for_each(|parts| unmark(parts, profile, &mut lost));
     if plain {
         request.messages.iter_mut().for_each(|message| lost.fields |= message.extra.remove(OWN));
         let parts = std::iter::once(&mut request.system).chain(request.messages.iter_mut().map(|message| &mut message.parts));
         parts.for_each(|parts| strip(parts, &mut lost));
     }
-    let names = [(MARK, lost.marks), (BLOCKS, lost.blocks), (OWN, lost.fields)];
+    let names = [(MARK, lost.marks), (BREAKPOINT, lost.breakpoints), (BLOCKS, lost.blocks), (OWN, lost.fields)];
     names.into_iter().filter(|(_, lost)| *lost).for_each(|(name, _)| losses.dropped(format!("messages.{name}")));
     Some(request)
 }
@@ -57,15 +57,19 @@ pub(super) fn of(request: &ChatRequest, profile: &Profile, losses: &mut Losses) 
 #[derive(Default)]
 struct Lost {
     marks: bool,
+    breakpoints: bool,
     blocks: bool,
     fields: bool,
 }
 
-fn unmark(parts: &mut [Part], lost: &mut Lost) {
+fn unmark(parts: &mut [Part], profile: &Profile, lost: &mut Lost) {
     for part in parts {
-        lost.marks |= part.cache.take().is_some();
+        let (marked, worded) = (part.cache.take().is_some(), openai::breakpoint(&part.extra).is_some());
+        lost.marks |= marked && (!worded || openai::mark_beside(&part.extra).is_some());
+        lost.breakpoints |= worded && openai::taken_breakpoint(&part.extra, (HERE, profile)).is_none();
+        part.extra.forget(MARK);
         if let PartBody::ToolResult(result) = &mut part.body {
-            unmark(&mut result.parts, lost);
+            unmark(&mut result.parts, profile, lost);
         }
     }
 }

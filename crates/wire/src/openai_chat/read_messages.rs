@@ -11,6 +11,7 @@ use crate::chat::{CacheMark, ChatRequest, Media, MediaSource, Message, Part, Par
 use crate::dialect::Dialect;
 use crate::extra::Extra;
 use crate::fields::Fields;
+use crate::openai::{self, BREAKPOINT, MARK};
 use crate::problem::Malformed;
 use crate::seal::{ANTHROPIC, GOOGLE, SealKind, Sealed};
 
@@ -177,8 +178,13 @@ pub(super) fn read_part(raw: &RawValue, out: &mut Vec<Part>) -> Result<(), Malfo
         // What the gateway cannot read it cannot guard either.
         Some(other) => return Err(Malformed::field("type", &format!("`{other}` is not a known type of content"))),
     };
-    let cache = read_cache(&mut fields)?;
+    let marked = fields.peek_raw(MARK);
+    let (cache, breakpoint) = (read_cache(&mut fields)?, fields.take_raw(BREAKPOINT).filter(|raw| raw.get() != "null"));
     let mut extra = fields.rest(HERE);
+    if let Some(raw) = marked.filter(|_| breakpoint.is_some() && cache.is_some()) {
+        extra.note(MARK, raw.get().to_owned());
+    }
+    let cache = cache.or(openai::keep_breakpoint(breakpoint, &mut extra));
     if let Some(kind @ ("thinking" | "document_url")) = kind.as_deref() {
         extra.note("type", kind.to_owned());
     }

@@ -12,6 +12,7 @@ use crate::dialect::Dialect;
 use crate::extra::Extra;
 use crate::fields::Fields;
 use crate::half::Head;
+use crate::openai;
 use crate::problem::Malformed;
 
 const HERE: Dialect = Dialect::OpenAiChat;
@@ -36,11 +37,8 @@ pub(super) fn read_request(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, 
     request.max_output_tokens = newer.or(older);
     let stop = fields.take_raw("stop").filter(|raw| raw.get() != "null");
     request.sampling.stop = stop.map(read_stop).transpose()?.unwrap_or_default();
-    let lone_user = !fields.has("user") && fields.has("safety_identifier");
-    request.user = match fields.take("user")? {
-        None => fields.take("safety_identifier")?,
-        user => user,
-    };
+    let (user, is_newer) = openai::take_user(&mut fields)?;
+    request.user = user;
     request.extra = fields.rest(HERE);
     for (key, raw) in keep {
         request.extra.push(key, raw);
@@ -51,8 +49,8 @@ pub(super) fn read_request(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, 
     if stop.is_some_and(|raw| raw.get().starts_with('"')) {
         request.extra.note("stop", "string");
     }
-    if lone_user {
-        request.extra.note("user", "safety_identifier");
+    if is_newer {
+        openai::note_newer_user(&mut request.extra);
     }
     if !spelled.fields.is_empty() {
         request.extra.note("reasoning", spelled.fields.join(","));
@@ -261,6 +259,7 @@ fn read_tool(raw: &RawValue) -> Result<Tool, Malformed> {
                 name: custom.require("name").map_err(|error| error.within("custom"))?,
                 description: custom.take("description").map_err(|error| error.within("custom"))?,
                 format: custom.take_raw("format").map(free_text::flat),
+                extra: custom.rest(HERE),
             })
         }
         Some(kind) => Ok(Tool::Hosted(Hosted { from: HERE, kind: kind.to_owned(), id: None, raw: raw.to_owned() })),

@@ -6,6 +6,8 @@ use crate::dialect::Dialect;
 use crate::half::Profile;
 use crate::json::{self, Object};
 use crate::loss::{Losses, Why};
+use crate::openai::{self, BREAKPOINT, MARK};
+use crate::pen::knob;
 use crate::problem::Unsupported;
 use crate::seal::{GOOGLE, Sealed};
 
@@ -13,6 +15,7 @@ const HERE: Dialect = Dialect::OpenAiChat;
 
 /// Writes the conversation as one JSON array.
 pub(super) fn write_messages(request: &ChatRequest, profile: &Profile, losses: &mut Losses) -> Result<String, Unsupported> {
+    knob::lose_beside(losses, request, HERE);
     let mut writer = Writer { out: Vec::with_capacity(1024), profile, losses };
     writer.out.push(b'[');
     writer.system(&request.system, None)?;
@@ -187,9 +190,10 @@ impl Writer<'_> {
     fn content<'p>(&mut self, parts: impl IntoIterator<Item = &'p Part>) -> Result<String, Unsupported> {
         let parts: Vec<&Part> = parts.into_iter().collect();
         let mut out = Vec::with_capacity(64);
+        let profile = self.profile;
         match parts.as_slice() {
             [] => json::write_text(&mut out, ""),
-            [part] if plain_text(part).is_some() => json::write_text(&mut out, plain_text(part).unwrap_or_default()),
+            [part] if let Some(text) = plain_text(part, profile) => json::write_text(&mut out, text),
             several => {
                 out.push(b'[');
                 for part in several {
@@ -206,11 +210,12 @@ impl Writer<'_> {
     }
 
     fn part(&mut self, part: &Part) -> Result<Option<Vec<u8>>, Unsupported> {
+        let profile = self.profile;
         let object = |kind: &str, write: &dyn Fn(&mut Object<'_>)| {
             Some(json::object(|object| {
                 object.field("type", kind);
                 write(object);
-                write_cache(object, part.cache.as_ref());
+                write_mark(object, part, profile);
                 object.extra(&part.extra, HERE);
             }))
         };
@@ -271,7 +276,7 @@ impl Writer<'_> {
                 object.text("type", "document_url");
                 object.field("document_url", &url);
                 object.option("document_name", media.name.as_ref());
-                write_cache(object, part.cache.as_ref());
+                write_mark(object, part, self.profile);
                 object.extra(&part.extra, HERE);
             })));
         }
@@ -280,7 +285,7 @@ impl Writer<'_> {
             return Ok(Some(json::object(|object| {
                 object.text("type", "text");
                 object.field("text", &media.name.as_ref().map_or_else(|| text.clone(), |name| format!("{name}\n\n{text}")));
-                write_cache(object, part.cache.as_ref());
+                write_mark(object, part, self.profile);
             })));
         }
         let data = media::to_url(media);
@@ -299,7 +304,7 @@ impl Writer<'_> {
                 file.option("filename", media.name.clone().or(spare));
                 file.option("file_data", data.as_ref());
             });
-            write_cache(object, part.cache.as_ref());
+            write_mark(object, part, self.profile);
             object.extra(&part.extra, HERE);
         })))
     }
@@ -369,9 +374,10 @@ fn unsupported(kind: &str, why: &str) -> Unsupported {
     Unsupported::new(format!("messages.content.{kind}"), HERE, why)
 }
 
-fn plain_text(part: &Part) -> Option<&str> {
+fn plain_text<'p>(part: &'p Part, profile: &Profile) -> Option<&'p str> {
+    let marked = part.cache.is_some() || openai::taken_breakpoint(&part.extra, (HERE, profile)).is_some();
     match &part.body {
-        PartBody::Text { text, .. } if part.cache.is_none() && part.extra.of(HERE).is_empty() => Some(text),
+        PartBody::Text { text, .. } if !marked && part.extra.of(HERE).is_empty() => Some(text),
         _ => None,
     }
 }
@@ -379,6 +385,19 @@ fn plain_text(part: &Part) -> Option<&str> {
 fn write_url(object: &mut Object<'_>, url: &str, media: &Media) {
     object.field("url", url);
     object.option("detail", media.detail.as_ref());
+}
+
+/// Writes where a cache may cut behind a part, in OpenAI's words where they were used and are known.
+fn write_mark(object: &mut Object<'_>, part: &Part, profile: &Profile) {
+    match openai::taken_breakpoint(&part.extra, (HERE, profile)) {
+        Some(raw) => {
+            object.raw(BREAKPOINT, raw);
+            if let Some(mark) = openai::mark_beside(&part.extra) {
+                object.raw(MARK, mark);
+            }
+        }
+        None => write_cache(object, part.cache.as_ref()),
+    }
 }
 
 /// Writes a `cache_control`.

@@ -6,10 +6,12 @@ use super::write_messages::write_messages;
 use super::{accent, free_text, plain};
 use crate::chat::{ChatRequest, Function, OutputFormat, Reasoning, Tool, ToolChoice};
 use crate::dialect::Dialect;
+use crate::extra::Extra;
 use crate::fields::Fields;
 use crate::half::{Memo, Profile, Thinking, Written};
 use crate::json::{self, Array, Object};
 use crate::loss::{Losses, Why};
+use crate::openai;
 use crate::pen::{effort, knob, schema};
 use crate::problem::Unsupported;
 use crate::seal::OPENAI;
@@ -34,6 +36,7 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
         write_reasoning(object, request, profile, &mut losses);
         write_output(object, request, profile, &mut losses);
         write_labels(object, request, profile, &mut losses);
+        openai::write_shared(object, &request.extra, (HERE, profile), &mut losses);
         if !tools.list.is_empty() {
             object.raw("tools", &tools.list);
         }
@@ -62,11 +65,6 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
         write_stream(object, request);
         object.extra(&request.extra, HERE);
     });
-    if !native {
-        for (key, _) in request.extra.fields() {
-            losses.dropped(key.clone());
-        }
-    }
     let memo = Memo { vendor: profile.vendor.clone(), stop: request.sampling.stop.clone(), ..Memo::default() };
     Ok(Written { body: Bytes::from(body), headers: Vec::new(), losses, memo })
 }
@@ -304,8 +302,7 @@ fn write_modalities(object: &mut Object<'_>, request: &ChatRequest, losses: &mut
 }
 
 fn write_labels(object: &mut Object<'_>, request: &ChatRequest, profile: &Profile, losses: &mut Losses) {
-    let user = request.extra.noted(HERE, "user").map_or("user", |_| "safety_identifier");
-    object.option(user, knob::short_user(losses, request));
+    openai::write_user(object, request, (HERE, profile), losses);
     object.option("service_tier", request.service_tier.as_ref());
     // Others than OpenAI may refuse a field of which the client said nothing.
     let session = request.session.as_ref().filter(|_| profile.vendor.as_deref() == Some(OPENAI) && profile.reasoning_field.is_none());
@@ -336,7 +333,8 @@ fn write_tools(tools: &[Tool], profile: &Profile, losses: &mut Losses) -> Result
         for (at, tool) in tools.iter().enumerate() {
             match tool {
                 Tool::Function(function) => write_function(array, function, (at, &mut *losses)),
-                Tool::Custom { name, description, format } => array.object(|object| {
+                Tool::Custom { name, description, format, extra } => array.object(|object| {
+                    lose_beside_tool(losses, extra, at);
                     object.text("type", "custom");
                     object.object("custom", |custom| {
                         custom.field("name", name);
@@ -344,6 +342,7 @@ fn write_tools(tools: &[Tool], profile: &Profile, losses: &mut Losses) -> Result
                         if let Some(format) = format {
                             custom.raw("format", &free_text::nested(format));
                         }
+                        custom.extra(extra, HERE);
                     });
                 }),
                 Tool::Hosted(hosted) if hosted.from == HERE && hosted.kind == "web_search_options" => {
@@ -381,11 +380,7 @@ fn is_web_search(kind: &str) -> bool {
 }
 
 fn write_function(array: &mut Array<'_>, function: &Function, (at, losses): (usize, &mut Losses)) {
-    if function.extra.from() != Some(HERE) {
-        for (key, _) in function.extra.fields() {
-            losses.dropped(format!("tools[{at}].{key}"));
-        }
-    }
+    lose_beside_tool(losses, &function.extra, at);
     array.object(|object| {
         object.text("type", "function");
         object.object("function", |inner| {
@@ -402,6 +397,13 @@ fn write_function(array: &mut Array<'_>, function: &Function, (at, losses): (usi
         });
         super::write_messages::write_cache(object, function.cache.as_ref());
     });
+}
+
+/// Records what another format says of a tool as lost.
+fn lose_beside_tool(losses: &mut Losses, extra: &Extra, at: usize) {
+    if extra.from() != Some(HERE) {
+        extra.fields().iter().for_each(|(key, _)| losses.dropped(format!("tools[{at}].{key}")));
+    }
 }
 
 /// Whether a tool of the client's has that name.

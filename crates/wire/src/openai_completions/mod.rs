@@ -170,7 +170,7 @@ fn lost(request: &ChatRequest) -> Result<Losses, Unsupported> {
     refused.into_result()?;
     knob::lose_foreign(&mut losses, &request.extra, HERE);
     knob::lose_labels(&mut losses, request, &["user"]);
-    knob::lose_marks(&mut losses, request);
+    knob::lose_marks(&mut losses, request, HERE);
     let knobs = [("reasoning", request.reasoning.is_some()), ("parallel_tool_calls", request.parallel_tools == Some(false))];
     knob::lose(&mut losses, knobs);
     Ok(losses)

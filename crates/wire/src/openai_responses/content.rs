@@ -6,6 +6,7 @@ use super::DIALECT;
 use crate::chat::{CacheMark, Citation, Hosted, Media, MediaSource, Part, PartBody};
 use crate::fields::Fields;
 use crate::lenient::Count;
+use crate::openai::{self, BREAKPOINT, MARK};
 use crate::problem::Malformed;
 
 /// Whether that value is a string.
@@ -55,26 +56,20 @@ pub(super) fn read_piece(raw: &RawValue) -> Result<Part, Malformed> {
             return Ok(Part::new(PartBody::Hosted(hosted)));
         }
     };
-    let marked = fields.take_raw("cache_control").filter(|raw| raw.get() != "null");
+    let [marked, breakpoint] = [MARK, BREAKPOINT].map(|key| fields.take_raw(key).filter(|raw| raw.get() != "null"));
     let mut part = Part::new(body);
     part.extra = fields.rest(DIALECT);
     if let Some(logprobs) = logprobs {
         part.extra.push("logprobs", logprobs.to_owned());
     }
-    part.cache = marked.and_then(|raw| read_mark(raw.get())).or_else(|| read_breakpoint(&part));
+    part.cache = marked.and_then(|raw| read_mark(raw.get())).or(openai::keep_breakpoint(breakpoint, &mut part.extra));
     if let Some(raw) = marked {
-        part.extra.note("cache_control", raw.get().to_owned());
+        part.extra.note(MARK, raw.get().to_owned());
     }
     Ok(part)
 }
 
-/// A cache breakpoint is also meaning: targets with breakpoints of their own set one there.
-fn read_breakpoint(part: &Part) -> Option<CacheMark> {
-    let (_, raw) = part.extra.fields().iter().find(|(key, _)| key == "prompt_cache_breakpoint")?;
-    read_mark(raw.get())
-}
-
-/// A breakpoint, in OpenAI's words or in Anthropic's, which clients send here too.
+/// A breakpoint in Anthropic's words, which clients send here too.
 fn read_mark(raw: &str) -> Option<CacheMark> {
     #[derive(serde::Deserialize)]
     struct Mark {

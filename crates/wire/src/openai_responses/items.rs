@@ -13,11 +13,9 @@ use crate::chat::{Hosted, Media, MediaSource, Part, PartBody, Thought, ToolCall}
 use crate::extra::Extra;
 use crate::fields::Fields;
 use crate::media::image_type;
+use crate::openai::OF_MESSAGE;
 use crate::problem::Malformed;
 use crate::seal::{OPENAI, SealKind, Sealed};
-
-/// What stands before the key of a field that belongs to a message and not to its piece of content.
-pub(super) const OF_MESSAGE: &str = "message.";
 
 /// What begins the id of an item that this gateway named: no provider knows it.
 const OWN_ID: [&str; 4] = ["msg_swb1.", "rs_swb1.", "fc_swb1.", "ig_swb1."];
@@ -70,14 +68,12 @@ pub(super) fn read_item(kind: &str, raw: &RawValue, vendor: &str) -> Result<Item
 /// Puts a message's own fields on its first piece.
 pub(super) fn mark(mut parts: Vec<Part>, rest: Extra) -> Vec<Part> {
     if let Some(first) = parts.first_mut() {
-        let mut extra = Extra::new(DIALECT);
-        for (key, value) in first.extra.fields() {
-            extra.push(key.clone(), value.clone());
+        if first.extra.from().is_none() {
+            first.extra = Extra::new(DIALECT);
         }
         for (key, value) in without_own_id(rest).fields() {
-            extra.push(format!("{OF_MESSAGE}{key}"), value.clone());
+            first.extra.push(format!("{OF_MESSAGE}{key}"), value.clone());
         }
-        first.extra = extra;
     }
     parts
 }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::DIALECT;
-use super::items::{CALL_SEAL, OF_MESSAGE};
+use super::items::CALL_SEAL;
 use super::write_content::{Side, write_own, write_piece};
 use super::write_input::write_thought_texts;
 use super::{echo, error};
@@ -13,6 +13,7 @@ use crate::extra::Extra;
 use crate::half::Stamp;
 use crate::json::{Object, write_array, write_object};
 use crate::media::image_type;
+use crate::openai::OF_MESSAGE;
 use crate::problem::Problem;
 use crate::seal::{MARK, OPENAI, Sealed};
 

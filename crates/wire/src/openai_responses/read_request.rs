@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::content::{self, is_string};
-use super::items::{OF_MESSAGE, REFERENCE, kind_of, mark, own_reference, quoted, read_item};
+use super::items::{REFERENCE, kind_of, mark, own_reference, quoted, read_item};
 use super::{DIALECT, likelihood};
 use crate::chat::{
     ChatRequest, Function, Hosted, JsonSchema, Message, OutputFormat, Part, PartBody, Reasoning, Role, Sampling, Tool, ToolChoice,
@@ -14,6 +14,7 @@ use crate::extra::Extra;
 use crate::fields::Fields;
 use crate::half::Head;
 use crate::json;
+use crate::openai::{self, OF_MESSAGE};
 use crate::problem::{Malformed, Unsupported};
 use crate::seal::{OPENAI, Sealed};
 
@@ -45,7 +46,8 @@ pub(super) fn read_request(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, 
     request.sampling.temperature = fields.take("temperature")?;
     request.sampling.top_p = fields.take("top_p")?;
     request.sampling.top_logprobs = fields.take_count("top_logprobs")?;
-    request.user = fields.take("user")?;
+    let (user, is_newer) = openai::take_user(&mut fields)?;
+    request.user = user;
     request.service_tier = fields.take("service_tier")?;
     request.cache_key = fields.take("prompt_cache_key")?;
     request.store = fields.take("store")?;
@@ -76,6 +78,9 @@ pub(super) fn read_request(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, 
         left.extend(object_of(rest).map(|raw| ("reasoning", raw)));
     }
     request.extra = fields.rest(DIALECT);
+    if is_newer {
+        openai::note_newer_user(&mut request.extra);
+    }
     for (key, raw) in left {
         request.extra.push(key, raw);
     }
@@ -224,8 +229,7 @@ pub(crate) fn read_tool(raw: &RawValue) -> Result<Tool, Malformed> {
             let name = fields.require("name")?;
             let description = fields.take("description")?;
             let format = fields.take_raw("format").filter(|raw| raw.get() != "null").map(|raw| raw.get().to_owned());
-            let rest = fields.rest(DIALECT);
-            if rest.is_empty() { Ok(Tool::Custom { name, description, format }) } else { Ok(hosted(kind, raw)) }
+            Ok(Tool::Custom { name, description, format, extra: fields.rest(DIALECT) })
         }
         _ => Ok(hosted(kind, raw)),
     }

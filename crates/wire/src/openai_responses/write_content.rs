@@ -4,11 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::DIALECT;
-use super::items::OF_MESSAGE;
 use crate::chat::{Citation, Media, MediaSource, Part, PartBody};
 use crate::extra::Extra;
 use crate::json::{Array, Object, write_object};
 use crate::media::image_type;
+use crate::openai::{self, BREAKPOINT, MARK, OF_MESSAGE};
 use crate::problem::Unsupported;
 
 /// Who says it: the API names text differently for each side.
@@ -76,8 +76,11 @@ pub(super) fn write_own(object: &mut Object<'_>, extra: &Extra) {
     for (key, value) in extra.of(DIALECT).iter().filter(|(key, _)| !key.starts_with(OF_MESSAGE)) {
         object.raw(key, value.get());
     }
-    if let Some(mark) = extra.noted(DIALECT, "cache_control") {
-        object.raw("cache_control", mark);
+    if let Some(mark) = extra.noted(DIALECT, MARK) {
+        object.raw(MARK, mark);
+    }
+    if let Some(mark) = openai::breakpoint(extra) {
+        object.raw(BREAKPOINT, mark);
     }
 }
 

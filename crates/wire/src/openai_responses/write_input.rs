@@ -1,13 +1,16 @@
 //! A conversation, written as input items.
 
 use super::DIALECT;
-use super::items::{OF_MESSAGE, own_reference};
+use super::items::own_reference;
 use super::read_request::not_kept;
 use super::write_content::{Side, unsupported, write_own, write_piece};
 use crate::chat::{ChatRequest, Message, Part, PartBody, Role, Thought, ToolCall, ToolResult};
+use crate::dialect::Dialect;
 use crate::extra::Extra;
 use crate::json::{Object, write_object, write_value};
 use crate::loss::{Losses, Why};
+use crate::openai::{self, OF_MESSAGE};
+use crate::pen::knob;
 use crate::problem::Unsupported;
 use crate::seal::OPENAI;
 
@@ -28,13 +31,19 @@ pub(super) fn write_input(request: &ChatRequest, vendor: &str, losses: &mut Loss
         _ => None,
     });
     let mut input = Input { out: vec![b'['], vendor, custom: calls.collect(), losses };
-    let first = request.system.iter().position(of_message).unwrap_or(request.system.len());
+    let first = request.system.iter().position(is_item).unwrap_or(request.system.len());
+    knob::lose_beside(input.losses, request, DIALECT);
     input.write_instructions(&request.system[first..])?;
     for message in &request.messages {
         input.write_message(message)?;
     }
     input.out.push(b']');
     Ok(input.out)
+}
+
+/// Whether that piece of the instructions is said in the input: `instructions` are a text, without a place for marks.
+pub(super) fn is_item(part: &Part) -> bool {
+    of_message(part) || openai::breakpoint(&part.extra).is_some()
 }
 
 /// Whether that piece begins an input message of this API.
@@ -59,6 +68,9 @@ impl Input<'_> {
             let content = self.content(&rest[..end], Side::Input)?;
             self.item(|object| {
                 object.text("type", "message");
+                if !of_message(first) {
+                    object.text("role", first.extra.noted(Dialect::OpenAiChat, "role").unwrap_or("system"));
+                }
                 write_of_message(object, &first.extra, "type");
                 object.raw("content", &content);
             });
@@ -240,7 +252,7 @@ impl Input<'_> {
         match parts {
             [] => out.extend_from_slice(b"\"\""),
             [Part { body: PartBody::Text { text, citations }, extra, .. }]
-                if citations.is_empty() && extra.of(DIALECT).iter().all(|(key, _)| key == "message.role") =>
+                if citations.is_empty() && extra.of(DIALECT).iter().all(|(key, _)| key == "message.role") && !is_marked(extra) =>
             {
                 write_value(&mut out, text);
             }
@@ -252,15 +264,13 @@ impl Input<'_> {
                 out.push(b']');
             }
         }
-        for part in parts {
-            if part.extra.from() != Some(DIALECT) {
-                for (key, _) in part.extra.fields() {
-                    self.losses.dropped(format!("messages.content.{key}"));
-                }
-            }
-        }
         Ok(String::from_utf8(out).unwrap_or_default())
     }
+}
+
+/// Whether a cache may cut behind that piece, in words that are written.
+fn is_marked(extra: &Extra) -> bool {
+    extra.noted(DIALECT, openai::MARK).is_some() || openai::breakpoint(extra).is_some()
 }
 
 /// Whether that piece belongs to what the model says.

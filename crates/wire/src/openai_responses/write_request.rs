@@ -3,9 +3,8 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::items::OF_MESSAGE;
 use super::write_content::unsupported;
-use super::write_input::write_input;
+use super::write_input::{is_item, write_input};
 use super::{DIALECT, likelihood};
 use crate::chat::{ChatRequest, Function, OutputFormat, Part, PartBody, Reasoning, Tool, ToolChoice};
 use crate::extra::Extra;
@@ -13,6 +12,7 @@ use crate::fields::Fields;
 use crate::half::{Memo, Profile, Thinking, Written};
 use crate::json::{self, Array, Object};
 use crate::loss::{Losses, Why};
+use crate::openai;
 use crate::pen::{effort, knob, schema};
 use crate::problem::Unsupported;
 use crate::seal::OPENAI;
@@ -39,7 +39,6 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
     let thinks = reasoning.as_ref().is_some_and(|knobs| knobs.effort.as_deref() != Some("none"))
         || request.reasoning.is_none() && profile.thinking.is_some_and(|thinking| thinking != Thinking::Never);
     lose_knobs(request, profile, &mut losses);
-    let user = knob::short_user(&mut losses, request);
     let body = json::object(|object| {
         object.option("model", Some(&request.model).filter(|model| !model.is_empty()));
         object.option("instructions", instructions.as_ref());
@@ -58,7 +57,7 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
         if request.stream {
             object.field("stream", &true);
         }
-        object.option("user", user);
+        openai::write_user(object, request, (DIALECT, profile), &mut losses);
         object.option("service_tier", request.service_tier.as_ref());
         object.option("prompt_cache_key", request.cache_key.as_ref().or(request.session.as_ref()));
         if !request.metadata.is_empty() {
@@ -67,6 +66,7 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
         // The conversation is the client's to keep unless it says otherwise, and so are the thoughts.
         object.option("store", request.store.or(Some(false).filter(|_| !own)));
         object.option("include", include(request, thinks && !own));
+        openai::write_shared(object, &request.extra, (DIALECT, profile), &mut losses);
         write_extra(object, &request.extra);
     });
     let memo = Memo { vendor: profile.vendor.clone(), ..Memo::default() };
@@ -95,9 +95,8 @@ fn refuse(request: &ChatRequest) -> Result<(), Unsupported> {
 
 /// The text that stands before the conversation.
 fn instructions(system: &[Part]) -> Result<Option<String>, Unsupported> {
-    let of_message = |part: &&Part| part.extra.of(DIALECT).iter().any(|(key, _)| key.starts_with(OF_MESSAGE));
     let mut text: Option<String> = None;
-    for part in system.iter().take_while(|part| !of_message(part)) {
+    for part in system.iter().take_while(|part| !is_item(part)) {
         let PartBody::Text { text: more, .. } = &part.body else {
             return Err(unsupported("system", "instructions are text"));
         };
@@ -158,12 +157,7 @@ fn lose_knobs(request: &ChatRequest, profile: &Profile, losses: &mut Losses) {
     }
     // Its own clients say it in words of its own, which go on.
     if request.extra.from() != Some(DIALECT) {
-        knob::lose_marks(losses, request);
-    }
-    if !own {
-        for (key, _) in request.extra.fields() {
-            losses.dropped(key.clone());
-        }
+        knob::lose_marks(losses, request, DIALECT);
     }
 }
 
@@ -277,13 +271,15 @@ fn write_tools(tools: &[Tool], losses: &mut Losses) -> Result<String, Unsupporte
         for tool in tools {
             match tool {
                 Tool::Function(function) => write_function(array, function, losses),
-                Tool::Custom { name, description, format } => array.object(|object| {
+                Tool::Custom { name, description, format, extra } => array.object(|object| {
+                    lose_beside_tool(losses, extra);
                     object.text("type", "custom");
                     object.field("name", name);
                     object.option("description", description.as_ref());
                     if let Some(format) = format {
                         object.raw("format", format);
                     }
+                    object.extra(extra, DIALECT);
                 }),
                 Tool::Hosted(hosted) if hosted.from == DIALECT => array.raw(hosted.raw.get()),
                 Tool::Hosted(hosted) if is_web_search(&hosted.kind) => {
@@ -332,14 +328,17 @@ fn is_web_search(kind: &str) -> bool {
     kind.starts_with("web_search") || matches!(kind, "googleSearch" | "google_search")
 }
 
+/// Records what another format says of a tool as lost.
+fn lose_beside_tool(losses: &mut Losses, extra: &Extra) {
+    if extra.from() != Some(DIALECT) {
+        extra.fields().iter().for_each(|(key, _)| losses.dropped(format!("tools.{key}")));
+    }
+}
+
 /// Writes a function. The API takes a function to be strict unless told otherwise; other formats take it not to be.
 fn write_function(array: &mut Array<'_>, function: &Function, losses: &mut Losses) {
     let own = function.extra.from() == Some(DIALECT);
-    if !own {
-        for (key, _) in function.extra.fields() {
-            losses.dropped(format!("tools.{key}"));
-        }
-    }
+    lose_beside_tool(losses, &function.extra);
     array.object(|object| {
         object.text("type", "function");
         object.field("name", &function.name);

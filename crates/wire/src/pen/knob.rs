@@ -1,9 +1,10 @@
 //! Knobs that the target lacks, and fields of other dialects: recorded as lost.
 
-use crate::chat::{ChatRequest, Number, Part, PartBody, Sampling, Tool};
+use crate::chat::{ChatRequest, Citation, Number, Part, PartBody, Sampling, Tool};
 use crate::dialect::Dialect;
 use crate::extra::Extra;
 use crate::loss::{Losses, Why};
+use crate::openai::{self, OF_MESSAGE};
 
 /// Records the knobs that are set.
 pub(crate) fn lose(losses: &mut Losses, knobs: impl IntoIterator<Item = (&'static str, bool)>) {
@@ -54,35 +55,68 @@ pub(crate) fn lose_labels(losses: &mut Losses, request: &ChatRequest, kept: &[&s
     lose(losses, labels.into_iter().filter(|(name, _)| !kept.contains(name)));
 }
 
-/// The longest name of a user that OpenAI takes.
-const MAX_USER: usize = 64;
-
-/// The user as OpenAI takes it. A client of its own formats has written it for this API.
-pub(crate) fn short_user<'a>(losses: &mut Losses, request: &'a ChatRequest) -> Option<&'a str> {
-    let user = request.user.as_deref()?;
-    let own = matches!(request.extra.from(), Some(Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::OpenAiCompletions));
-    let end = user.char_indices().nth(MAX_USER).map(|(at, _)| at).filter(|_| !own);
-    if end.is_some() {
-        losses.add("user", Why::Clamped);
-    }
-    Some(&user[..end.unwrap_or(user.len())])
-}
-
 /// Records the fields of another dialect than that one.
 pub(crate) fn lose_foreign(losses: &mut Losses, extra: &Extra, here: Dialect) {
-    if extra.from() != Some(here) {
-        extra.fields().iter().for_each(|(key, _)| losses.dropped(key.clone()));
+    foreign(extra, here).for_each(|key| losses.dropped(key.to_owned()));
+}
+
+/// The fields of another dialect than that one, but for what items of the responses API say of themselves, which its clients send back as
+/// they got it.
+pub(crate) fn foreign(extra: &Extra, here: Dialect) -> impl Iterator<Item = &str> {
+    let of_item = |key: &str| matches!(key.strip_prefix(OF_MESSAGE).unwrap_or(key), "id" | "role" | "status" | "type");
+    let fields = if extra.from() == Some(here) { &[] } else { extra.fields() };
+    let keys = fields.iter().map(|(key, _)| key.as_str());
+    keys.filter(move |key| !(extra.from() == Some(Dialect::OpenAiResponses) && of_item(key)))
+}
+
+/// Records what stands beside messages and their parts in another dialect's words, and sources that only another one can name.
+pub(crate) fn lose_beside(losses: &mut Losses, request: &ChatRequest, here: Dialect) {
+    lose_beside_parts(losses, &request.system, here);
+    for message in &request.messages {
+        foreign(&message.extra, here).for_each(|key| losses.dropped(format!("messages.{key}")));
+        lose_beside_parts(losses, &message.parts, here);
     }
+}
+
+fn lose_beside_parts(losses: &mut Losses, parts: &[Part], here: Dialect) {
+    for part in parts {
+        for key in foreign(&part.extra, here) {
+            let of_message = key.strip_prefix(OF_MESSAGE).map(|key| format!("messages.{key}"));
+            losses.dropped(of_message.unwrap_or_else(|| format!("messages.content.{key}")));
+        }
+        match &part.body {
+            PartBody::ToolResult(result) => lose_beside_parts(losses, &result.parts, here),
+            PartBody::Text { citations, .. } if has_foreign(citations, here) => losses.dropped("messages.content.citations"),
+            PartBody::Image(media) | PartBody::Audio(media) | PartBody::Video(media) if media.name.is_some() => {
+                losses.dropped("messages.content.name");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether there are sources that an earlier answer named in another dialect. The responses API has words for any.
+pub(crate) fn has_foreign(citations: &[Citation], here: Dialect) -> bool {
+    let is_own = |citation: &Citation| citation.raw.as_ref().is_some_and(|(from, _)| *from == here);
+    here != Dialect::OpenAiResponses && !citations.iter().all(is_own)
 }
 
 /// Records the marks of what to keep in a cache, wherever they stand, for an API that takes none.
-pub(crate) fn lose_marks(losses: &mut Losses, request: &ChatRequest) {
-    fn is_marked(part: &Part) -> bool {
-        part.cache.is_some() || matches!(&part.body, PartBody::ToolResult(result) if result.parts.iter().any(is_marked))
+pub(crate) fn lose_marks(losses: &mut Losses, request: &ChatRequest, here: Dialect) {
+    fn is_marked(part: &Part, worded: bool) -> bool {
+        let is_worded = openai::breakpoint(&part.extra).is_some();
+        let is_usual = part.cache.is_some() && (!is_worded || openai::mark_beside(&part.extra).is_some());
+        (if worded { is_worded } else { is_usual })
+            || matches!(&part.body, PartBody::ToolResult(result) if result.parts.iter().any(|part| is_marked(part, worded)))
     }
-    let mut parts = request.system.iter().chain(request.messages.iter().flat_map(|message| &message.parts));
+    let any = |worded: bool| {
+        let mut parts = request.system.iter().chain(request.messages.iter().flat_map(|message| &message.parts));
+        parts.any(|part| is_marked(part, worded))
+    };
     let on_tool = |tool: &Tool| matches!(tool, Tool::Function(function) if function.cache.is_some());
-    lose(losses, [("cache_control", parts.any(is_marked) || request.tools.iter().any(on_tool))]);
+    let usual = any(false) || request.tools.iter().any(on_tool);
+    // The responses API takes OpenAI's own.
+    lose(losses, [(openai::MARK, usual), (openai::BREAKPOINT, here != Dialect::OpenAiResponses && any(true))]);
 }
 
 /// The stop sequences, as many as the target takes.

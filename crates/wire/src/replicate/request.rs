@@ -93,12 +93,12 @@ fn write_turns(pen: &mut Pen<'_>, request: &ChatRequest) {
         let key = &pen.names.system;
         pen.set(key, &system.concat());
     }
+    knob::lose_beside(&mut pen.losses, request, HERE);
     let mut turns: Vec<(Role, String)> = Vec::new();
     for (at, message) in request.messages.iter().enumerate() {
         if message.name.is_some() {
             pen.losses.dropped(format!("messages.{at}.name"));
         }
-        message.extra.fields().iter().for_each(|(key, _)| pen.losses.dropped(key.clone()));
         let Some(text) = text_of(pen, &message.parts, &format!("messages.{at}.content")) else { continue };
         match turns.last_mut() {
             Some((role, said)) if *role == message.role => {
@@ -209,7 +209,7 @@ fn write_knobs(pen: &mut Pen<'_>, request: &ChatRequest, profile: &Profile) {
     }
     knob::lose(&mut pen.losses, [("top_a", sampling.top_a.is_some()), ("logit_bias", knob::is_biased(sampling))]);
     knob::lose_labels(&mut pen.losses, request, &["verbosity"]);
-    knob::lose_marks(&mut pen.losses, request);
+    knob::lose_marks(&mut pen.losses, request, HERE);
 }
 
 /// The sequences are one text with commas between them, so none may hold one.

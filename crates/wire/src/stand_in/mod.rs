@@ -16,6 +16,7 @@ pub use back::{event_reader, read_reply};
 use crate::anthropic::client_tool;
 use crate::chat::{ChatRequest, Function, Hosted, PartBody, Tool, ToolCall, ToolChoice};
 use crate::dialect::Dialect;
+use crate::extra::Extra;
 use crate::fields::Fields;
 use crate::half::{Profile, StandIn};
 use crate::json;
@@ -149,17 +150,16 @@ impl Teller<'_> {
         for tool in tools {
             match tool {
                 Tool::Function(mut function) => {
-                    if function.extra.from() == Some(RESPONSES) && function.extra.remove("defer_loading") {
-                        self.losses.add("tools.defer_loading", Why::Approximated);
-                    }
+                    self.offer_at_once(&mut function.extra);
                     if let Some(namespace) = namespace {
                         function.name = self.stand_in(&function.name, Some(namespace), false);
                     }
                     self.tools.push(Tool::Function(function));
                 }
-                Tool::Custom { name, description, format } if !self.target.takes_text() || namespace.is_some() => {
+                Tool::Custom { name, description, format, mut extra } if !self.target.takes_text() || namespace.is_some() => {
+                    self.offer_at_once(&mut extra);
                     let name = self.stand_in(&name, namespace, true);
-                    self.tools.push(Tool::Function(with_text(name, description, format.as_deref())));
+                    self.tools.push(Tool::Function(Function { extra, ..with_text(name, description, format.as_deref()) }));
                 }
                 Tool::Hosted(hosted) if self.target.is_told(&hosted) => self.offer_within(&hosted.raw)?,
                 Tool::Hosted(hosted) => {
@@ -170,6 +170,13 @@ impl Teller<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A tool that waits to be found by a search among tools is offered like any other.
+    fn offer_at_once(&mut self, extra: &mut Extra) {
+        if extra.from() == Some(RESPONSES) && extra.remove("defer_loading") {
+            self.losses.add("tools.defer_loading", Why::Approximated);
+        }
     }
 
     /// Offers the tools that stand in an item: of a namespace, or found by a search among tools.

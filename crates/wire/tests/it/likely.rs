@@ -12,15 +12,24 @@ use switchboard_wire::problem::Problem;
 use crate::answers::{assembled, events, stamp};
 
 fn prepared(from: Dialect, to: Dialect, lenient: bool, body: &Value) -> Result<Prepared, Problem> {
+    prepared_for(&Profile::default(), (from, to), lenient, body)
+}
+
+fn prepared_for(profile: &Profile, (from, to): (Dialect, Dialect), lenient: bool, body: &Value) -> Result<Prepared, Problem> {
     let body = Frames::from(bytes::Bytes::from(body.to_string()));
     let outline = Outline::scan(&body).unwrap();
-    let (profile, edits) = (Profile::default(), Edits::default());
-    let route = Route { from, to, profile: &profile, edits: &edits, laid: &[], fitted: false, lenient };
+    let route = Route { from, to, profile, edits: &Edits::default(), laid: &[], fitted: false, lenient };
     prepare(&route, &Head { path_model: Some("m"), ..Head::default() }, &Source::Bytes(&body, &outline))
 }
 
 pub(crate) fn sent(from: Dialect, to: Dialect, lenient: bool, body: &Value) -> (Value, String) {
     let prepared = prepared(from, to, lenient, body).unwrap();
+    (serde_json::from_slice(&prepared.body.join()).unwrap(), prepared.losses.to_string())
+}
+
+/// What goes to a model of that profile.
+pub(crate) fn sent_for(profile: &Profile, path: (Dialect, Dialect), body: &Value) -> (Value, String) {
+    let prepared = prepared_for(profile, path, false, body).unwrap();
     (serde_json::from_slice(&prepared.body.join()).unwrap(), prepared.losses.to_string())
 }
 

@@ -9,6 +9,7 @@
 
 mod answers;
 mod asked;
+mod beside;
 mod broken;
 mod cited;
 mod corpus;

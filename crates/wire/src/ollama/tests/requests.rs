@@ -81,7 +81,7 @@ fn tools_are_offered_or_not() {
     request.tool_choice = Some(ToolChoice::Tool("g".to_owned()));
     let (body, losses) = write(&request, &Profile::default());
     assert_eq!((body["tools"].as_array().map(Vec::len), losses.as_str()), (Some(1), "tools;approximated, tool_choice;approximated"));
-    request.tools.push(Tool::Custom { name: "c".to_owned(), description: None, format: None });
+    request.tools.push(Tool::Custom { name: "c".to_owned(), description: None, format: None, extra: Extra::default() });
     assert_eq!(Ollama.write_request(&request, &Profile::default()).unwrap_err().field, "tools.2");
 }
 
