@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::chat::{Number, Part};
+use crate::chat::{Number, Part, PartBody};
 use crate::dialect::Dialect;
 use crate::extra::Extra;
 
@@ -29,6 +29,14 @@ pub struct ChatReply {
     pub extra: Extra,
     /// The further answers, where several were asked for: what was said, why it ended, likelihoods and the rest of each.
     pub further: Vec<ChatReply>,
+}
+
+impl ChatReply {
+    /// What the provider says of why it gives no answer, where the model says nothing of that.
+    pub fn verdict(&self) -> Option<&str> {
+        let declines = self.parts.iter().any(|part| matches!(part.body, PartBody::Refusal(_)));
+        self.finish.refusal().filter(|_| !declines)
+    }
 }
 
 /// A token, and how likely it was.
@@ -77,12 +85,25 @@ pub struct Finish {
     pub raw: Option<String>,
     /// The stop sequence that was met.
     pub stop_sequence: Option<String>,
+    /// What the provider says of it to a reader.
+    pub words: Option<String>,
 }
 
 impl Finish {
     /// Ended for that reason, in the provider's words `raw`.
     pub fn new(reason: Reason, raw: impl Into<String>) -> Self {
-        Self { reason, raw: Some(raw.into()), stop_sequence: None }
+        Self { reason, raw: Some(raw.into()), ..Self::default() }
+    }
+
+    /// The same, with what the provider says of it; an empty text says nothing.
+    #[must_use]
+    pub fn with_words(self, words: Option<String>) -> Self {
+        Self { words: words.filter(|words| !words.trim().is_empty()), ..self }
+    }
+
+    /// What the provider says of why it gives no answer, or no more of it.
+    pub fn refusal(&self) -> Option<&str> {
+        self.words.as_deref().filter(|_| matches!(self.reason, Reason::ContentFilter | Reason::Refusal))
     }
 }
 

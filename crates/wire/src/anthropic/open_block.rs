@@ -55,6 +55,8 @@ pub(super) struct ChunkDelta<'a> {
     pub(super) citation: Option<&'a RawValue>,
     pub(super) stop_reason: Option<String>,
     pub(super) stop_sequence: Option<String>,
+    #[serde(borrow)]
+    pub(super) stop_details: Option<&'a RawValue>,
 }
 
 impl Open {

@@ -178,7 +178,7 @@ impl Reader {
         if let Some(delta) = chunk.delta
             && delta.stop_reason.is_some()
         {
-            self.finish = stop::read(delta.stop_reason, delta.stop_sequence);
+            self.finish = stop::read(delta.stop_reason, delta.stop_sequence, delta.stop_details);
         }
         self.usage(chunk.usage, out)
     }

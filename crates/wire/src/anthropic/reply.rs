@@ -30,7 +30,7 @@ fn read_message(memo: &Memo, body: &[u8]) -> Result<ChatReply, Malformed> {
         reply.parts.push(part);
     }
     let stop_reason: Option<String> = fields.take("stop_reason")?;
-    reply.finish = stop::read(stop_reason, fields.take("stop_sequence")?);
+    reply.finish = stop::read(stop_reason, fields.take("stop_sequence")?, fields.peek_raw(stop::DETAILS));
     if json_answer && !reply.parts.iter().any(|part| matches!(part.body, PartBody::ToolCall(_))) {
         reply.finish.reason = stop::of_json_answer(reply.finish.reason);
     }
@@ -85,6 +85,9 @@ pub(super) fn write(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
         let refusal = has(|body| matches!(body, PartBody::Refusal(_)));
         out.field("stop_reason", &stop::write(&reply.finish, calls, refusal));
         out.field("stop_sequence", &stop::sequence(&reply.finish));
+        if !reply.extra.of(HERE).iter().any(|(key, _)| key == stop::DETAILS) {
+            stop::write_details(out, &reply.finish);
+        }
         write_usage(out, reply);
         out.extra(&reply.extra, HERE);
     })

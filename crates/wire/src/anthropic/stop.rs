@@ -1,6 +1,13 @@
 //! Why answers end, in both vocabularies.
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::json::Object;
 use crate::reply::{Finish, Reason};
+
+/// The field that says more of a stop reason.
+pub(super) const DETAILS: &str = "stop_details";
 
 const TABLE: [(&str, Reason); 9] = [
     ("end_turn", Reason::Stop),
@@ -14,10 +21,27 @@ const TABLE: [(&str, Reason); 9] = [
     ("compaction", Reason::Other),
 ];
 
-/// Reads a stop reason.
-pub(super) fn read(raw: Option<String>, sequence: Option<String>) -> Finish {
+/// Reads a stop reason; `details` says more of it.
+pub(super) fn read(raw: Option<String>, sequence: Option<String>, details: Option<&RawValue>) -> Finish {
+    #[derive(Deserialize)]
+    struct Details {
+        explanation: Option<String>,
+    }
     let known = raw.as_deref().and_then(|raw| TABLE.iter().find(|(name, _)| *name == raw));
-    Finish { reason: known.map_or(Reason::Other, |(_, reason)| *reason), raw, stop_sequence: sequence }
+    let details: Option<Details> = details.and_then(|raw| serde_json::from_str(raw.get()).ok());
+    let finish = Finish { reason: known.map_or(Reason::Other, |(_, reason)| *reason), raw, stop_sequence: sequence, words: None };
+    finish.with_words(details.and_then(|details| details.explanation))
+}
+
+/// Writes what is said of a refusal beyond that it is one.
+pub(super) fn write_details(out: &mut Object<'_>, finish: &Finish) {
+    if let Some(words) = finish.refusal() {
+        out.object(DETAILS, |details| {
+            details.text("type", "refusal");
+            details.field("category", &());
+            details.text("explanation", words);
+        });
+    }
 }
 
 /// What the end of a JSON answer is that came as a tool's input: not a call.

@@ -276,7 +276,8 @@ impl Writer {
         self.ended = true;
         if finish.reason == Reason::Error {
             let said = finish.raw.as_deref().unwrap_or("error");
-            let problem = Problem::new(Kind::Upstream, format!("the provider ended the answer with `{said}`"));
+            let words = finish.words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
+            let problem = Problem::new(Kind::Upstream, format!("the provider ended the answer with `{said}`{words}"));
             out.extend_from_slice(&error::write_event(&problem));
             return;
         }
@@ -287,6 +288,7 @@ impl Writer {
             object.object("delta", |delta| {
                 delta.field("stop_reason", &reason);
                 delta.field("stop_sequence", &sequence);
+                stop::write_details(delta, finish);
             });
             usage::write(object, counts.as_ref(), service_tier);
         });

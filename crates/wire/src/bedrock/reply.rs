@@ -320,7 +320,7 @@ pub(super) fn finish(memo: &Memo, raw: Option<String>, calls: Calls, additional:
     // Of one stop sequence it need not be said which.
     let only = || memo.stop.first().filter(|_| memo.stop.len() == 1).cloned();
     let stop_sequence = if reason == Reason::StopSequence { told().or_else(only) } else { None };
-    Finish { reason, raw, stop_sequence }
+    Finish { reason, raw, stop_sequence, words: None }
 }
 
 fn read_stop_sequence(raw: &RawValue) -> Option<String> {

@@ -190,5 +190,5 @@ pub(super) fn finish(memo: &Memo, raw: Option<String>, calls: bool) -> Finish {
     };
     // Which stop sequence was met is not said; of one it need not be.
     let only = memo.stop.first().filter(|_| memo.stop.len() == 1 && reason == Reason::StopSequence);
-    Finish { reason, raw, stop_sequence: only.cloned() }
+    Finish { reason, raw, stop_sequence: only.cloned(), words: None }
 }

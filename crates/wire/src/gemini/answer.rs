@@ -45,6 +45,8 @@ pub(super) struct Candidate<'a> {
     pub(super) content: Option<Content<'a>>,
     #[serde(alias = "finish_reason")]
     pub(super) finish_reason: Option<Name>,
+    #[serde(alias = "finish_message")]
+    pub(super) finish_message: Option<String>,
     #[serde(borrow, alias = "grounding_metadata")]
     pub(super) grounding_metadata: Option<&'a RawValue>,
     #[serde(borrow, alias = "citation_metadata")]
@@ -99,6 +101,8 @@ pub(super) struct FunctionCall<'a> {
 pub(super) struct PromptFeedback {
     #[serde(alias = "block_reason")]
     pub(super) block_reason: Option<Name>,
+    #[serde(alias = "block_reason_message")]
+    pub(super) block_reason_message: Option<String>,
 }
 
 /// An enumeration's value: by name, or by number where the caller asked for `enum-encoding=int`.
@@ -152,6 +156,8 @@ const FINISH_REASONS: [&str; 14] = [
     "TOO_MANY_TOOL_CALLS",
 ];
 const BLOCK_REASONS: [&str; 6] = ["BLOCK_REASON_UNSPECIFIED", "SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY"];
+/// The terms of service.
+pub(super) const TIERS: [&str; 3] = ["standard", "flex", "priority"];
 const MODALITIES: [&str; 6] = ["MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "VIDEO", "AUDIO", "DOCUMENT"];
 
 impl Name {

@@ -41,6 +41,8 @@ pub(super) struct Reader {
     /// The further answers, each of which is read as the first.
     further: BTreeMap<u64, Reader>,
     finish: Option<String>,
+    /// What is said of why it ends.
+    words: Option<String>,
     blocked: Option<Finish>,
     tier: Option<String>,
     /// What is counted beside the usage, which may be told later.
@@ -107,7 +109,8 @@ impl Reader {
 
     fn on_feedback(&mut self, feedback: PromptFeedback) {
         if let Some(reason) = feedback.block_reason {
-            self.blocked = Some(Finish::new(Reason::ContentFilter, reason.block_reason()));
+            let blocked = Finish::new(Reason::ContentFilter, reason.block_reason());
+            self.blocked = Some(blocked.with_words(feedback.block_reason_message));
         }
     }
 
@@ -144,6 +147,7 @@ impl Reader {
         if let Some(reason) = candidate.finish_reason {
             self.finish = Some(reason.finish_reason());
         }
+        self.words = candidate.finish_message.or(self.words.take());
         Ok(())
     }
 
@@ -379,7 +383,7 @@ impl EventReader for Reader {
         self.broken = true;
         let cut = !self.whole && self.further.values().any(|other| other.finish.is_none());
         let finish = match (self.finish.take().filter(|_| !cut), self.blocked.take()) {
-            (Some(name), _) => Finish::new(reason_of(&name, self.calls > 0), name),
+            (Some(name), _) => Finish::new(reason_of(&name, self.calls > 0), name).with_words(self.words.take()),
             (None, Some(blocked)) => blocked,
             (None, None) => return out.push(Event::Fault(Box::new(Fault::truncated()))),
         };

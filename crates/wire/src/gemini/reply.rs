@@ -20,6 +20,8 @@ use crate::wave;
 
 /// What the fields of a candidate that the meaning does not know are called in [`Extra`].
 const CANDIDATE: &str = "candidate.";
+/// The field that says more of why an answer ended.
+pub(super) const MESSAGE: &str = "finishMessage";
 
 /// Reads a whole answer: a stream of one chunk.
 pub(super) fn read_reply(memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
@@ -105,6 +107,9 @@ fn write_candidate((at, reply): (usize, &ChatReply), stamp: &Stamp, out: &mut Ob
     let fields: Vec<_> = own.iter().filter_map(|(key, raw)| Some((key.strip_prefix(CANDIDATE)?, raw))).collect();
     for (key, raw) in &fields {
         out.raw(key, raw.get());
+    }
+    if !fields.iter().any(|(key, _)| *key == MESSAGE) {
+        out.option(MESSAGE, reply.finish.words.as_ref());
     }
     if !fields.iter().any(|(key, _)| *key == likelihood::RESULT) {
         likelihood::write(out, &reply.likelihoods);

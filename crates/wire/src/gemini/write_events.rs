@@ -10,7 +10,7 @@ use super::answer::write_usage;
 use super::citation::Sources;
 use super::error::write_problem;
 use super::likelihood;
-use super::reply::{finish_name, write_part};
+use super::reply::{MESSAGE, finish_name, write_part};
 use super::token::write_signature;
 use crate::chat::{Media, MediaSource, Part, PartBody, Thought, ToolCall};
 use crate::event::{BlockKind, Delta, Event, EventWriter};
@@ -129,6 +129,7 @@ impl Writer {
                 out.text("role", "model");
             });
             out.field("finishReason", finish_name(finish));
+            out.option(MESSAGE, finish.words.as_ref());
             out.field("index", &index);
             likelihood::write(out, &likely);
             sources.write(out);

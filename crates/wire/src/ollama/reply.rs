@@ -141,5 +141,5 @@ pub(super) fn finish(raw: Option<String>, calls: bool) -> Finish {
         Some("stop") | None => Reason::Stop,
         Some(_) => Reason::Other,
     };
-    Finish { reason, raw, stop_sequence: None }
+    Finish { reason, raw, stop_sequence: None, words: None }
 }

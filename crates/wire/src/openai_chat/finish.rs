@@ -24,7 +24,7 @@ pub(crate) fn read_finish(raw: Option<&str>, stop_sequence: Option<String>, call
         Reason::Stop if stop_sequence.as_ref().is_some_and(|text| memo.stop.is_empty() || memo.stop.contains(text)) => Reason::StopSequence,
         reason => reason,
     };
-    Finish { reason, raw: raw.map(str::to_owned), stop_sequence: stop_sequence.filter(|_| reason == Reason::StopSequence) }
+    Finish { reason, raw: raw.map(str::to_owned), stop_sequence: stop_sequence.filter(|_| reason == Reason::StopSequence), words: None }
 }
 
 /// Writes a finish reason. `calls`: whether the answer calls tools; `refused`: whether it says in a refusal's own words that the model

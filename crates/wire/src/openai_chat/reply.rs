@@ -209,7 +209,7 @@ fn write_message(message: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
     }
     message.text("role", "assistant");
     message.field("content", &text);
-    message.field("refusal", &refusal);
+    message.field("refusal", &refusal.as_deref().or_else(|| reply.verdict()));
     write_thoughts(message, &thoughts, &calls, stamp);
     if !calls.is_empty() {
         // A name that is nobody's: OpenRouter's clients find seals among the thoughts.

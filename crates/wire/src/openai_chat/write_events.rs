@@ -307,6 +307,9 @@ impl Writer {
 
     /// Says why the answer ended.
     fn stop(&mut self, finish: &Finish, tier: Option<&String>, out: &mut BytesMut) {
+        if let Some(words) = finish.refusal().filter(|_| !self.refused) {
+            self.delta(out, |delta| delta.text("refusal", words));
+        }
         self.begin_chunk();
         self.scratch.extend_from_slice(b"{}");
         self.tell_likely();

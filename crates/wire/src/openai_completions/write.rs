@@ -20,7 +20,7 @@ pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
         write_head(object, told, stamp);
         object.array("choices", |choices| {
             for (at, answer) in (0..).zip(std::iter::once(reply).chain(&reply.further)) {
-                let text: String = answer.parts.iter().filter_map(|part| visible(&part.body)).collect();
+                let text: String = answer.parts.iter().filter_map(|part| visible(&part.body)).chain(answer.verdict()).collect();
                 choices.object(|choice| write_choice(choice, (at, &text), Some(&answer.finish), stamp));
             }
         });
@@ -76,12 +76,14 @@ pub(super) struct Writer {
     head: Vec<u8>,
     /// The blocks that are text, each with the answer it is of.
     shown: Vec<(u64, u32)>,
+    /// The answers that say that the model declines.
+    refused: Vec<u64>,
     usage: Option<Usage>,
 }
 
 impl Writer {
     pub(super) fn new(stamp: Stamp) -> Self {
-        Self { stamp, head: Vec::new(), shown: Vec::new(), usage: None }
+        Self { stamp, head: Vec::new(), shown: Vec::new(), refused: Vec::new(), usage: None }
     }
 
     fn chunk(&self, said: (u64, &str), end: Option<(&Finish, Option<&String>)>, out: &mut BytesMut) {
@@ -99,17 +101,25 @@ impl Writer {
     /// A step of one of the answers; the end of the first is that of the stream.
     fn step(&mut self, answer: u64, event: &Event, out: &mut BytesMut) {
         match event {
-            Event::BlockStart { block, kind: BlockKind::Text | BlockKind::Refusal } => self.shown.push((answer, *block)),
+            Event::BlockStart { block, kind: kind @ (BlockKind::Text | BlockKind::Refusal) } => {
+                self.shown.push((answer, *block));
+                self.refused.extend((*kind == BlockKind::Refusal).then_some(answer));
+            }
             Event::BlockDelta { block, delta: Delta::Text(text) } if self.shown.contains(&(answer, *block)) => {
                 self.chunk((answer, text), None, out);
             }
-            Event::End { finish, .. } => self.chunk((answer, ""), Some((finish, None)), out),
+            Event::End { finish, .. } => self.chunk((answer, self.verdict(answer, finish)), Some((finish, None)), out),
             _ => {}
         }
     }
 
+    /// What is said of why there is no answer, where the answer says nothing of that.
+    fn verdict<'a>(&self, answer: u64, finish: &'a Finish) -> &'a str {
+        finish.refusal().filter(|_| !self.refused.contains(&answer)).unwrap_or_default()
+    }
+
     fn end(&mut self, finish: &Finish, tier: Option<&String>, out: &mut BytesMut) {
-        self.chunk((0, ""), Some((finish, tier)), out);
+        self.chunk((0, self.verdict(0, finish)), Some((finish, tier)), out);
         let wanted = self.stamp.stream_usage || self.stamp.flavor == Flavor::OpenRouter;
         if let Some(usage) = self.usage.take().filter(|_| wanted) {
             out.extend_from_slice(&self.head);

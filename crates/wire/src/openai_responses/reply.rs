@@ -1,5 +1,7 @@
 //! Whole answers, both ways.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
@@ -125,7 +127,7 @@ pub(super) fn read_finish(status: Option<&str>, details: Option<&RawValue>, seen
                 Seen { refusal: true, .. } => Reason::Refusal,
                 _ => Reason::Stop,
             };
-            Finish { reason, raw: status.map(str::to_owned), stop_sequence: None }
+            Finish { reason, raw: status.map(str::to_owned), ..Finish::default() }
         }
     }
 }
@@ -142,9 +144,18 @@ pub(super) fn write_finish(finish: &Finish) -> (&str, Option<&str>) {
     }
 }
 
+/// What an answer says, with what its provider says of why it gives none as the model's refusal, where that says nothing of it.
+fn with_refusal(reply: &ChatReply) -> Cow<'_, [Part]> {
+    let told = likelihood::told(reply);
+    let Some(words) = reply.verdict() else { return told };
+    let mut parts = told.into_owned();
+    parts.push(Part::new(PartBody::Refusal(words.to_owned())));
+    Cow::Owned(parts)
+}
+
 /// Writes a whole answer.
 pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
-    let output = write_output(&likelihood::told(reply), &mut Ids::new(&stamp.id), stamp);
+    let output = write_output(&with_refusal(reply), &mut Ids::new(&stamp.id), stamp);
     let (status, incomplete) = write_finish(&reply.finish);
     let none = Extra::default();
     json::object(|object| {

@@ -25,6 +25,9 @@ use crate::problem::Problem;
 use crate::reply::{Finish, Likelihood, Usage};
 use crate::seal::{OPENAI, Sealed};
 
+/// The block in which is said what the provider says of an answer's end. No stream has as many.
+const LAST: u32 = u32::MAX;
+
 /// An item under way.
 #[derive(Debug)]
 struct Item {
@@ -82,6 +85,8 @@ pub(super) struct Writer {
     likely: Vec<Likelihood>,
     said: Vec<Likelihood>,
     image_told: bool,
+    /// Whether the model said that it declines.
+    refused: bool,
     /// Whether thoughts of other APIs are told as what the client asked for, which may show nothing else: summaries.
     summaries: bool,
 }
@@ -122,6 +127,7 @@ impl Writer {
             likely: Vec::new(),
             said: Vec::new(),
             image_told: false,
+            refused: false,
         }
     }
 
@@ -145,6 +151,11 @@ impl Writer {
     }
 
     fn on_end(&mut self, finish: &Finish, service_tier: Option<&str>, out: &mut BytesMut) {
+        if let Some(words) = finish.refusal().filter(|_| !self.refused) {
+            self.on_block(LAST, &BlockKind::Refusal, out);
+            self.on_delta(LAST, &Delta::Text(words.to_owned()), out);
+            self.on_block_end(LAST, out);
+        }
         self.settle(true, out);
         let (status, incomplete) = write_finish(finish);
         let output = output::join(&self.finished);
@@ -239,7 +250,10 @@ impl Writer {
         let image_told = std::mem::replace(&mut self.image_told, false);
         match kind {
             BlockKind::Text => self.begin_said(block, Part::text(""), out),
-            BlockKind::Refusal => self.begin_said(block, Part::new(PartBody::Refusal(String::new())), out),
+            BlockKind::Refusal => {
+                self.refused = true;
+                self.begin_said(block, Part::new(PartBody::Refusal(String::new())), out);
+            }
             // Sound has no form here; its transcript is text.
             BlockKind::Audio(media) => self.begin_said(block, Part::text(media.transcript.clone().unwrap_or_default()), out),
             BlockKind::Reasoning { .. } if self.stamp.hide_reasoning => {}

@@ -200,9 +200,8 @@ pub(crate) const LIMITS: &[Limit] = &[
         client: OpenAiResponses,
         fields: &["finish"],
         reason: "`status` is `completed` or `incomplete` with the reason `max_output_tokens` or `content_filter`",
-        holds: |difference, was, _| {
-            turned(difference, &["Other", "Pause", "StopSequence"], "Stop")
-                || turned(difference, &["Refusal"], "ContentFilter") && !was.contains_key("refusal")
+        holds: |difference, _, _| {
+            turned(difference, &["Other", "Pause", "StopSequence"], "Stop") || turned(difference, &["Refusal"], "ContentFilter")
         },
     },
     Limit {

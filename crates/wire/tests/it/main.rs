@@ -32,3 +32,4 @@ mod respelled;
 mod several;
 mod sounds;
 mod verbatim;
+mod words;

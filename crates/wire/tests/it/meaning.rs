@@ -156,6 +156,8 @@ fn arguments(text: &str, custom: bool) -> Value {
 pub(crate) fn of_reply(reply: &ChatReply, same: Option<Dialect>) -> Meaning {
     let mut lists = Lists::default();
     reply.parts.iter().for_each(|part| lists.part(&part.body, same));
+    // Formats that have no other place for it take it for the model's.
+    lists.refusal.extend(reply.verdict());
     let mut meaning = Meaning::new();
     for (field, text) in [("text", lists.text), ("thoughts", lists.reasoning), ("refusal", lists.refusal)] {
         if !text.is_empty() {

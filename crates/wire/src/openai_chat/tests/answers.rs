@@ -465,7 +465,7 @@ fn content_blocks_of_those_who_serve_claude_are_read() {
 #[test]
 fn a_refusal_in_words_ends_like_any_answer() {
     let finish = |raw: Option<&str>, parts: Vec<Part>| {
-        let finish = Finish { reason: Reason::Refusal, raw: raw.map(str::to_owned), stop_sequence: None };
+        let finish = Finish { reason: Reason::Refusal, raw: raw.map(str::to_owned), ..Finish::default() };
         let reply = ChatReply { parts, finish, ..ChatReply::default() };
         let whole: Value = serde_json::from_slice(&OpenAiChat.write_reply(&reply, &stamp(Flavor::OpenAi))).unwrap();
         let streamed = through_stream(&reply);
