@@ -12,3 +12,8 @@ pub(crate) fn read(name: String) -> String {
 pub(crate) fn standard(name: &str) -> &str {
     if name == DEFAULT { "standard" } else { name }
 }
+
+/// The same where they are among those that the vendor knows.
+pub(crate) fn among<'a>(known: &[&str], name: &'a str) -> Option<&'a str> {
+    Some(standard(name)).filter(|name| known.contains(name))
+}

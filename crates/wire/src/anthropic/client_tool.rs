@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::HERE;
+use super::read_blocks::take_cache;
 use crate::chat::{Function, Hosted};
 use crate::fields::Fields;
 use crate::json;
@@ -16,8 +17,18 @@ pub(crate) fn function(hosted: &Hosted) -> Option<Function> {
         "memory" => ("Shows, makes and changes files in the directory /memories, which stay between conversations.", memory()),
         _ => return None,
     };
-    let name = Fields::nested(&hosted.raw).ok()?.take("name").ok().flatten()?;
-    Some(Function { name, description: Some(description.to_owned()), parameters: json::raw(&schema.to_string()), ..Function::default() })
+    let mut fields = Fields::nested(&hosted.raw).ok()?;
+    fields.take_raw("type");
+    let most = fields.take_count("max_characters").ok().flatten();
+    let most = most.map(|most| format!(" What is shown of a file is cut after {most} characters.")).unwrap_or_default();
+    Some(Function {
+        name: fields.take("name").ok().flatten()?,
+        description: Some(format!("{description}{most}")),
+        parameters: json::raw(&schema.to_string()),
+        strict: fields.take("strict").ok().flatten(),
+        cache: take_cache(&mut fields).ok().flatten(),
+        extra: fields.rest(HERE),
+    })
 }
 
 fn text(description: &str) -> Value {

@@ -43,7 +43,7 @@ pub(super) fn read(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, Malforme
     read_tool_choice(&mut fields, &mut request, &mut kept)?;
     read_metadata(&mut fields, &mut request, &mut kept)?;
     read_thinking(&mut fields, &mut request, &mut kept)?;
-    read_output(&mut fields, &mut request, &mut kept)?;
+    let config = read_output(&mut fields, &mut request, &mut kept)?;
     if let Some(raw) = fields.peek_raw(CACHE_KEY).filter(|raw| raw.get().starts_with('"')) {
         request.cache_key = serde_json::from_str(raw.get()).ok();
         fields.take_raw(CACHE_KEY);
@@ -55,6 +55,9 @@ pub(super) fn read(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, Malforme
     }
     for (key, raw) in kept {
         extra.push(key, raw.to_owned());
+    }
+    if let Some(raw) = config {
+        extra.push("output_config", raw);
     }
     keep_beta(head, &mut extra);
     request.extra = extra;
@@ -213,7 +216,9 @@ fn read_alias<'a>(fields: &mut Fields<'a>, request: &mut ChatRequest, kept: &mut
     alone
 }
 
-fn read_output<'a>(fields: &mut Fields<'a>, request: &mut ChatRequest, kept: &mut Kept<'a>) -> Result<(), Malformed> {
+/// Reads the form of the answer and the effort. What else `output_config` says is given back.
+fn read_output<'a>(fields: &mut Fields<'a>, request: &mut ChatRequest, kept: &mut Kept<'a>) -> Result<Option<Box<RawValue>>, Malformed> {
+    let mut left = None;
     if let Some(raw) = fields.take_raw("output_config").filter(|raw| raw.get() != "null") {
         let within = |error: Malformed| error.within("output_config");
         let mut config = Fields::nested(raw).map_err(within)?;
@@ -221,20 +226,20 @@ fn read_output<'a>(fields: &mut Fields<'a>, request: &mut ChatRequest, kept: &mu
         if effort.is_some() {
             request.reasoning.get_or_insert_default().effort = effort;
         }
-        let mut whole = true;
-        if let Some(format) = config.take_raw("format").filter(|raw| raw.get() != "null") {
-            whole = read_format(format, request).map_err(|error| within(error.within("format")))?;
+        if let Some(format) = config.peek_raw("format").filter(|raw| raw.get() != "null")
+            && read_format(format, request).map_err(|error| within(error.within("format")))?
+        {
+            config.take_raw("format");
         }
-        if !whole || !config.rest(HERE).is_empty() {
-            kept.push(("output_config", raw));
-        }
+        let rest = config.rest(HERE);
+        left = json::raw(&json::text(json::object(|out| out.extra(&rest, HERE)))).filter(|_| !rest.is_empty());
     }
     // The name before structured outputs left beta.
     if let Some(raw) = fields.take_raw("output_format").filter(|raw| raw.get() != "null") {
         read_format(raw, request).map_err(|error| error.within("output_format"))?;
         kept.push(("output_format", raw));
     }
-    Ok(())
+    Ok(left)
 }
 
 /// Reads a format. Whether that was all it holds.

@@ -183,7 +183,7 @@ fn write_counts(out: &mut Object<'_>, usage: Option<&Usage>, service_tier: Optio
     {
         out.raw("iterations", turns.get());
     }
-    out.option("service_tier", service_tier.map(tier::standard).filter(|name| TIERS.contains(name)));
+    out.option("service_tier", service_tier.and_then(|name| tier::among(&TIERS, name)));
     // Only where it was reckoned here for a client that asks for it: the format itself has no such field.
     if let (Some(cost), Some(_)) = (usage.cost.as_deref(), &usage.bill) {
         out.raw("cost", cost);

@@ -7,7 +7,7 @@ use super::fit::BLANK;
 use super::pen::Pen;
 use super::thinking::{Mode, Plan, plan};
 use super::{BETA, HERE, beta, schema, write_blocks, write_tools};
-use crate::chat::{ChatRequest, JsonSchema, OutputFormat};
+use crate::chat::{ChatRequest, OutputFormat};
 use crate::dialect::Dialect;
 use crate::extra::Extra;
 use crate::fields::Fields;
@@ -16,7 +16,7 @@ use crate::json::{self, Object};
 use crate::lenient;
 use crate::loss::Why;
 use crate::pen::knob;
-use crate::pen::schema::is_open;
+use crate::pen::schema::{described, is_open};
 use crate::problem::Unsupported;
 
 /// Writes a request for an answer or, `counting`, for a count of its tokens, which takes only what counts.
@@ -67,6 +67,7 @@ fn kept(request: &ChatRequest) -> impl Iterator<Item = &(String, Box<RawValue>)>
     let (native, guest) = (request.extra.from() == Some(HERE), is_guest(request));
     request.extra.fields().iter().filter(move |(key, value)| match key.as_str() {
         BLANK if value.get() == "null" => false,
+        CONFIG => false,
         _ if native => true,
         key => guest && GUESTS.contains(&key) && value.get() != "null",
     })
@@ -77,9 +78,11 @@ fn is_kept(request: &ChatRequest, key: &str) -> bool {
     kept(request).any(|(known, _)| known == key)
 }
 
-/// What a client of OpenAI's format says in this API's words of the answer's form and the effort.
-fn guests_config(request: &ChatRequest) -> Option<Extra> {
-    let (_, raw) = request.extra.fields().iter().find(|(key, _)| key == CONFIG).filter(|_| is_guest(request))?;
+/// What is said in this API's words of the answer and has no other place: all of it by clients of OpenAI's format, what the meaning does
+/// not hold by its own.
+fn told_config(request: &ChatRequest) -> Option<Extra> {
+    let says = is_guest(request) || request.extra.from() == Some(HERE);
+    let (_, raw) = request.extra.fields().iter().find(|(key, _)| key == CONFIG).filter(|_| says)?;
     Fields::nested(raw).ok().map(|fields| fields.rest(HERE))
 }
 
@@ -112,10 +115,7 @@ fn write_thinking(out: &mut Object<'_>, request: &ChatRequest, plan: &Plan) {
 }
 
 fn write_output_config(out: &mut Object<'_>, request: &ChatRequest, pen: &mut Pen<'_>, plan: &Plan) {
-    if is_kept(request, CONFIG) {
-        return;
-    }
-    let told = guests_config(request).unwrap_or_default();
+    let told = told_config(request).unwrap_or_default();
     let says = |key: &str| told.fields().iter().any(|(known, _)| known == key);
     let effort = plan.effort.as_ref().filter(|_| !says("effort"));
     let schema = match &request.output {
@@ -129,12 +129,12 @@ fn write_output_config(out: &mut Object<'_>, request: &ChatRequest, pen: &mut Pe
     out.object(CONFIG, |out| {
         out.extra(&told, HERE);
         out.option("effort", effort);
-        if let Some(JsonSchema { schema, .. }) = schema {
+        if let Some(schema) = schema {
             out.object("format", |out| {
                 out.text("type", "json_schema");
                 if pen.native {
-                    out.raw("schema", schema.get());
-                } else if schema::write_narrowed(out, schema) {
+                    out.raw("schema", schema.schema.get());
+                } else if schema::write_narrowed(out, &described(schema)) {
                     pen.losses.add("response_format", Why::Approximated);
                 }
             });

@@ -8,6 +8,7 @@ use crate::chat::{ChatRequest, MediaSource, Number, OutputFormat, ToolChoice};
 use crate::half::{Memo, Profile, Thinking, Written};
 use crate::json::{self, Object};
 use crate::loss::Why;
+use crate::pen::schema::described;
 use crate::pen::{function, knob};
 use crate::problem::Unsupported;
 
@@ -98,12 +99,12 @@ fn write_format(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) 
             return pen.losses.dropped("response_format");
         }
         OutputFormat::Json => None,
-        OutputFormat::JsonSchema(schema) => Some(schema.schema.get()),
+        OutputFormat::JsonSchema(schema) => Some(described(schema)),
     };
     out.object("response_format", |out| {
         out.text("type", "json_object");
         if let Some(schema) = schema {
-            out.raw("json_schema", schema);
+            out.raw("json_schema", schema.get());
         }
     });
 }

@@ -52,7 +52,7 @@ pub(super) fn read_body(mut fields: Keys<'_>) -> Result<ChatRequest, Malformed> 
     if let Some(raw) = fields.take_raw("generationConfig") {
         read_generation(raw, &mut request, &mut extra).map_err(|error| error.within("generationConfig"))?;
     }
-    request.service_tier = fields.take("serviceTier")?.map(tier::read);
+    request.service_tier = fields.take("serviceTier")?.filter(|name| name != "unspecified").map(tier::read);
     if let Some(labels) = fields.take::<std::collections::BTreeMap<String, String>>("labels")? {
         request.metadata = labels.into_iter().collect();
     }

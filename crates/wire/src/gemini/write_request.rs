@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use super::answer::TIERS;
 use super::keys::snake;
 use super::read_request::{GENERATION, THINKING, TOOL_CONFIG};
 use super::schema;
@@ -14,6 +15,7 @@ use crate::fields::Fields;
 use crate::half::{Memo, Profile, Thinking, Written};
 use crate::json::{self, Object};
 use crate::loss::{Losses, Why};
+use crate::pen::schema::described;
 use crate::pen::{answer, knob};
 use crate::problem::Unsupported;
 use crate::tier;
@@ -41,7 +43,7 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
     // A schema that the model does not take is told in words.
     let told = match &request.output {
         OutputFormat::JsonSchema(sent) if profile.json_schema == Some(false) && !is_own(request) => {
-            Some(answer::told(request, &answer::of_schema(&sent.schema)))
+            Some(answer::told(request, &answer::of_schema(sent)))
         }
         _ => None,
     };
@@ -195,6 +197,8 @@ fn note_losses(request: &ChatRequest, losses: &mut Losses) {
         ("prompt_cache_key", request.cache_key.is_some()),
         ("metadata", !request.metadata.is_empty() && !is_own(request)),
         ("store", request.store == Some(true)),
+        // `auto` is what Gemini does anyhow.
+        ("service_tier", tier_of(request).is_none() && request.service_tier.as_deref().is_some_and(|tier| tier != "auto")),
         ("top_logprobs", sampling.top_logprobs.is_some_and(|top| top > 0) && !tells_likelihoods(request)),
     ];
     for (name, _) in knobs.iter().filter(|(_, set)| *set) {
@@ -427,13 +431,11 @@ fn write_output(request: &ChatRequest, profile: &Profile, losses: &mut Losses, o
     if profile.json_schema == Some(false) {
         return losses.add("response_format.json_schema", Why::Approximated);
     }
-    out.raw("responseJsonSchema", schema::to_gemini(&sent.schema).get());
+    out.raw("responseJsonSchema", schema::to_gemini(&described(sent)).get());
 }
 
-/// The tier in Gemini's words; `auto` is what Gemini does anyhow.
+/// The tier in Gemini's words, where it has some. Its own clients may know one that is new.
 fn tier_of(request: &ChatRequest) -> Option<&str> {
-    match request.service_tier.as_deref()? {
-        "auto" if !is_own(request) => None,
-        name => Some(tier::standard(name)),
-    }
+    let name = request.service_tier.as_deref()?;
+    tier::among(&TIERS, name).or(Some(name).filter(|_| is_own(request)))
 }

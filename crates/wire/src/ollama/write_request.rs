@@ -10,6 +10,7 @@ use crate::fields::Fields;
 use crate::half::{Memo, Profile, Thinking, Written};
 use crate::json::{self, Object};
 use crate::loss::Why;
+use crate::pen::schema::described;
 use crate::pen::{function, knob};
 use crate::problem::Unsupported;
 
@@ -67,7 +68,7 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written,
         match &request.output {
             OutputFormat::Text => {}
             OutputFormat::Json => out.text("format", "json"),
-            OutputFormat::JsonSchema(schema) => out.raw("format", schema.schema.get()),
+            OutputFormat::JsonSchema(schema) => out.raw("format", described(schema).get()),
         }
         write_think(out, &mut pen, request, profile);
         write_options(out, &mut pen, request, profile);

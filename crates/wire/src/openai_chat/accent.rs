@@ -104,7 +104,7 @@ pub(super) fn is_told_schema(profile: &Profile) -> bool {
 /// The request with the schema of its answer told in words, where the provider takes none.
 pub(super) fn in_words(request: &ChatRequest, profile: &Profile) -> Option<ChatRequest> {
     let OutputFormat::JsonSchema(schema) = &request.output else { return None };
-    is_told_schema(profile).then(|| answer::told(request, &answer::of_schema(&schema.schema)))
+    is_told_schema(profile).then(|| answer::told(request, &answer::of_schema(schema)))
 }
 
 fn rename_role(part: &mut Part) {

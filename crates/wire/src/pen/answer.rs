@@ -1,15 +1,14 @@
 //! The form of an answer, asked for in words where the target has no field for it.
 
-use serde_json::value::RawValue;
-
-use crate::chat::{ChatRequest, Part, PartBody};
+use super::schema::described;
+use crate::chat::{ChatRequest, JsonSchema, Part, PartBody};
 
 /// Asks for JSON.
 pub(crate) const JSON_ONLY: &str = "Answer with a single JSON object and nothing else: no prose before or after it, no code fence.";
 
 /// Asks for JSON of that schema.
-pub(crate) fn of_schema(schema: &RawValue) -> String {
-    format!("{JSON_ONLY} It must follow this JSON schema: {}", schema.get())
+pub(crate) fn of_schema(schema: &JsonSchema) -> String {
+    format!("{JSON_ONLY} It must follow this JSON schema: {}", described(schema).get())
 }
 
 /// The request with one more instruction before its conversation.

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::chat::JsonSchema;
 use crate::dialect::Dialect;
 use crate::extra::Extra;
 use crate::fields::Fields;
@@ -99,6 +100,24 @@ pub(crate) fn narrowed(schema: &RawValue) -> Option<String> {
     }
     let bytes = changed.then(|| json::object(|out| kept.iter().for_each(|(key, value)| out.raw(key, value))))?;
     String::from_utf8(bytes).ok()
+}
+
+/// The schema of an answer with what is said of it beside it, for APIs that have a place for that in the schema alone.
+pub(crate) fn described(sent: &JsonSchema) -> Cow<'_, RawValue> {
+    const DESCRIPTION: &str = "description";
+    let inside = |said: &String| {
+        let keywords = Fields::nested(&sent.schema).ok()?.into_entries();
+        if find(&keywords, DESCRIPTION).is_some() {
+            return None;
+        }
+        let bytes = json::object(|out| {
+            out.text(DESCRIPTION, said);
+            keywords.iter().for_each(|(key, value)| out.raw(key, value.get()));
+        });
+        json::raw(&json::text(bytes))
+    };
+    let said = sent.description.as_ref().filter(|said| !said.is_empty());
+    said.and_then(inside).map_or(Cow::Borrowed(&sent.schema), Cow::Owned)
 }
 
 /// Whether the schema has objects of which it does not name the properties: closed, they would be empty.

@@ -156,7 +156,13 @@ pub(crate) fn of_request(request: &ChatRequest, memo: &Memo) -> Meaning {
         OutputFormat::Text => {}
         OutputFormat::Json => drop(asked.insert("format", json!("json"))),
         OutputFormat::JsonSchema(schema) => {
-            asked.insert("format", schema_of(schema.schema.get()));
+            let mut form = schema_of(schema.schema.get());
+            // Where there is no place beside it, what is said of it is said in it.
+            let said = schema.description.as_ref().filter(|said| !said.is_empty());
+            if let (Some(said), Some(keywords)) = (said, form.as_object_mut()) {
+                keywords.entry("description").or_insert_with(|| json!(said));
+            }
+            asked.insert("format", form);
         }
     }
     asked.extend(knobs(request));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use switchboard_wire::Dialect::{self, Anthropic, Gemini, OpenAiChat, OpenAiResponses};
-use switchboard_wire::half::Profile;
+use switchboard_wire::half::{Profile, Ways};
 
 use crate::likely::{chat, sent, sent_for};
 
@@ -183,4 +183,79 @@ fn tools_are_told_with_what_stands_beside_them() {
         "allowed_callers": ["code_execution_20250825"]}}]);
     let (sent_on, _) = sent(OpenAiChat, Anthropic, false, &chat(&json!({"tools": of_anthropics})));
     assert_eq!(sent_on["tools"][0]["allowed_callers"], json!(["code_execution_20250825"]));
+}
+
+#[test]
+fn terms_of_service_that_the_target_lacks_are_told() {
+    for (tier, wanted, lost) in [
+        ("default", Some("standard"), ""),
+        ("flex", Some("flex"), ""),
+        ("priority", Some("priority"), ""),
+        ("auto", None, ""),
+        ("scale", None, "service_tier"),
+        ("fast", None, "service_tier"),
+    ] {
+        let asked = json!({"service_tier": tier});
+        for (from, body) in [(OpenAiChat, chat(&asked)), (OpenAiResponses, input(&asked))] {
+            let (sent_on, told) = sent(from, Gemini, false, &body);
+            assert_eq!((sent_on["serviceTier"].as_str(), &*told), (wanted, lost), "{from}: {tier}");
+        }
+    }
+    for (tier, wanted) in [("unspecified", None), ("standard", Some("default")), ("flex", Some("flex"))] {
+        let body = json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "serviceTier": tier});
+        assert_eq!(sent(Gemini, OpenAiChat, false, &body).0["service_tier"].as_str(), wanted, "{tier}");
+    }
+}
+
+#[test]
+fn an_effort_that_the_model_lacks_goes_whatever_stands_beside_it() {
+    let ways = Some(Ways { adaptive: false, budget: true, effort: false, off: true });
+    let older = Profile { vendor: Some("anthropic".to_owned()), ways, ..Profile::default() };
+    let beside = json!({"type": "tokens", "total": 20000});
+    let format = json!({"type": "json_schema", "schema": {"type": "object", "properties": {}, "additionalProperties": false}});
+    let body = |config: &Value| json!({"model": "m", "max_tokens": 4096, "messages": [{"role": "user", "content": "hi"}], "output_config": config});
+    let asked = body(&json!({"effort": "max", "task_budget": beside, "format": format}));
+    let (sent_on, lost) = sent_for(&older, (Anthropic, Anthropic), &asked);
+    assert_eq!(sent_on["output_config"], json!({"task_budget": beside, "format": format}));
+    assert!(is_told(&lost, "output_config.effort"), "{lost}");
+    let (sent_on, lost) = sent_for(&older, (Anthropic, Anthropic), &body(&json!({"effort": "max"})));
+    assert!(sent_on.get("output_config").is_none() && is_told(&lost, "output_config.effort"), "{sent_on} {lost}");
+}
+
+#[test]
+fn what_is_said_of_a_schema_stands_in_it() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": false});
+    let described = |said: &str| {
+        let mut schema = schema.clone();
+        schema["description"] = json!(said);
+        schema
+    };
+    let knows = Profile { json_schema: Some(true), vendor: Some("anthropic".to_owned()), ..Profile::default() };
+    for (own, wanted) in [(&schema, "Of a person."), (&described("Its own."), "Its own.")] {
+        let format = json!({"name": "n", "description": "Of a person.", "schema": own, "strict": true});
+        let of_chat = chat(&json!({"response_format": {"type": "json_schema", "json_schema": format}, "max_tokens": 99}));
+        assert_eq!(sent_for(&knows, (OpenAiChat, Anthropic), &of_chat).0["output_config"]["format"]["schema"], described(wanted));
+        let (sent_on, _) = sent(OpenAiChat, Gemini, false, &of_chat);
+        assert_eq!(sent_on["generationConfig"]["responseJsonSchema"], described(wanted));
+        let (sent_on, _) = sent(OpenAiChat, OpenAiResponses, false, &of_chat);
+        assert_eq!((&sent_on["text"]["format"]["description"], &sent_on["text"]["format"]["schema"]), (&json!("Of a person."), own));
+    }
+}
+
+#[test]
+fn what_is_said_of_a_tool_of_the_clients_is_said_of_its_function() {
+    let tools = json!([
+        {"type": "text_editor_20250728", "name": "str_replace_based_edit_tool", "max_characters": 9000, "strict": true,
+            "cache_control": {"type": "ephemeral"}},
+        {"type": "bash_20250124", "name": "bash", "allowed_callers": ["direct"], "input_examples": [{"command": "ls"}]}]);
+    let body = json!({"model": "m", "max_tokens": 99, "messages": [{"role": "user", "content": "hi"}], "tools": tools});
+    for (to, path) in [(OpenAiChat, "/tools/0/function"), (OpenAiResponses, "/tools/0"), (Gemini, "/tools/0/functionDeclarations/0")] {
+        let (sent_on, lost) = sent(Anthropic, to, false, &body);
+        let editor = sent_on.pointer(path).unwrap();
+        assert!(editor["description"].as_str().unwrap().contains("9000 characters"), "{to}: {editor}");
+        for name in ["strict", "allowed_callers", "input_examples"] {
+            assert!(lost.contains(name), "{to}, {name}: {lost}");
+        }
+        assert!(to == OpenAiChat || is_told(&lost, "cache_control"), "{to}: {lost}");
+    }
 }
