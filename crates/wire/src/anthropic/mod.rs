@@ -20,6 +20,7 @@
 //! | `temperature`, `top_p`, `top_k` | sampling | to 1 at most; none while thinking; one of the first two |
 //! | `seed`, penalties, `logit_bias`, `verbosity` | — | lost |
 //! | `n`, `logprobs`, sound, video | — | refused |
+//! | `stop_details` of an answer | the words of [`Finish`](crate::reply::Finish) | |
 //! | header `anthropic-beta` | an extra of that name | joined with the features the body needs |
 //! | everything else | extra | as sent |
 //!

@@ -83,7 +83,7 @@ pub(super) fn write(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
         let has = |wanted: fn(&PartBody) -> bool| reply.parts.iter().any(|part| wanted(&part.body));
         let calls = has(|body| matches!(body, PartBody::ToolCall(_)));
         let refusal = has(|body| matches!(body, PartBody::Refusal(_)));
-        out.field("stop_reason", &stop::write(&reply.finish, calls, refusal));
+        out.text("stop_reason", stop::write(&reply.finish, calls, refusal));
         out.field("stop_sequence", &stop::sequence(&reply.finish));
         if !reply.extra.of(HERE).iter().any(|(key, _)| key == stop::DETAILS) {
             stop::write_details(out, &reply.finish);

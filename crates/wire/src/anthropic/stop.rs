@@ -49,12 +49,12 @@ pub(super) fn of_json_answer(reason: Reason) -> Reason {
     if reason == Reason::ToolCalls { Reason::Stop } else { reason }
 }
 
-/// Writes a stop reason; `None` where there is none to tell.
-pub(super) fn write(finish: &Finish, calls: bool, refusal: bool) -> Option<&'static str> {
+/// Writes a stop reason. A message that is whole has one, and for a failure there is no word.
+pub(super) fn write(finish: &Finish, calls: bool, refusal: bool) -> &'static str {
     // The vendor's own word stands; two of them may share one of ours.
     let same = |&&(name, known): &&(&'static str, Reason)| known == finish.reason && finish.raw.as_deref() == Some(name);
     if let Some((name, _)) = TABLE.iter().find(same) {
-        return Some(name);
+        return name;
     }
     let reason = match finish.reason {
         Reason::Stop | Reason::Other if calls => Reason::ToolCalls,
@@ -62,9 +62,8 @@ pub(super) fn write(finish: &Finish, calls: bool, refusal: bool) -> Option<&'sta
         reason => reason,
     };
     match reason {
-        Reason::Error => None,
-        Reason::Other => Some("end_turn"),
-        reason => TABLE.iter().find(|(_, known)| *known == reason).map(|(name, _)| *name),
+        Reason::Other => "end_turn",
+        reason => TABLE.iter().find(|(_, known)| *known == reason).map_or("end_turn", |(name, _)| name),
     }
 }
 

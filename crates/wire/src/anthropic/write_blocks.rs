@@ -315,6 +315,9 @@ fn image_source<'a>(pen: &mut Pen<'_>, media: &'a Media) -> Option<Source<'a>> {
     if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
         pen.losses.dropped("image_url.detail");
     }
+    if media.name.is_some() {
+        pen.losses.dropped("messages.content.name");
+    }
     match &media.source {
         MediaSource::Base64(data) => Some(Source::Base64(media.media_type.as_deref().or_else(|| sniff(data))?, data)),
         other => place(pen, other),

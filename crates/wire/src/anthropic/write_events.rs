@@ -286,7 +286,7 @@ impl Writer {
         let counts = self.usage.take();
         self.frame(out, "message_delta", |object| {
             object.object("delta", |delta| {
-                delta.field("stop_reason", &reason);
+                delta.text("stop_reason", reason);
                 delta.field("stop_sequence", &sequence);
                 stop::write_details(delta, finish);
             });

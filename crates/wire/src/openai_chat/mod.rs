@@ -12,6 +12,7 @@
 //! | `image_url`, `input_audio`, `file`, `video_url`, Mistral's `document_url` | media; a `data:` URL is base64 | audio at a URL, files at a URL from other formats, images by file id are refused |
 //! | other content types | refused: what cannot be read cannot be guarded | |
 //! | `cache_control` on parts, messages, tools | cache marks; a message's moves to its last part | where the profile says that the target refuses them |
+//! | `prompt_cache_breakpoint`, `safety_identifier`, `prompt_cache_options`, … | a cache mark, the user, `Extra`: see `openai.rs` | goes on to OpenAI's responses |
 //! | `tools` function, custom | tools; `functions` too | none |
 //! | `tools` of other types, `web_search_options` | hosted tools, kept as sent | another API's are refused, except web searches: approximated |
 //! | `tool_choice`, `function_call` | tool choice; `any` is written `required` | a choice among several tools from other formats: approximated |

@@ -22,6 +22,8 @@
 //! | `include` of `message.output_text.logprobs`, `top_logprobs` | `logprobs`, `top_logprobs` | |
 //! | `logprobs` of an answer's texts | `Likelihood`s of the answer; those of other formats are told of its first text | |
 //! | `n`, `modalities` of other formats | none | refused |
+//! | `prompt_cache_breakpoint`, `safety_identifier`, `prompt_cache_options`, … | a cache mark, the user, `Extra`: see `openai.rs` | goes on to OpenAI's chat |
+//! | `incomplete_details`, a refusal that another provider words | `Finish`, its words a `refusal` | |
 //!
 //! Decisions:
 //!

@@ -6,6 +6,7 @@ use switchboard_wire::Dialect::{self, Anthropic, Gemini, OpenAiChat, OpenAiCompl
 use switchboard_wire::assemble::events_of;
 use switchboard_wire::chat::{Part, PartBody};
 use switchboard_wire::half::Memo;
+use switchboard_wire::reply::{ChatReply, Finish, Reason};
 
 use crate::answers::{assembled, client_framing, events, stamp};
 
@@ -79,9 +80,23 @@ fn a_refusal_in_the_models_own_words_is_told_once() {
         "message": {"role": "assistant", "content": null, "refusal": WORDS}}]});
     let mut reply = OpenAiChat.outbound().unwrap().read_reply(&Memo::default(), body.to_string().as_bytes()).unwrap();
     reply.finish.words = Some("Filtered.".to_owned());
-    reply.finish.reason = switchboard_wire::reply::Reason::Refusal;
+    reply.finish.reason = Reason::Refusal;
     for client in [OpenAiChat, OpenAiResponses, OpenAiCompletions] {
         let written = String::from_utf8(client.inbound().unwrap().write_reply(&reply, &stamp())).unwrap();
         assert!(written.contains(WORDS) && !written.contains("Filtered."), "{client}: {written}");
+    }
+}
+
+#[test]
+fn a_whole_message_says_why_it_stopped() {
+    let said = |reason: Reason| {
+        let reply = ChatReply { parts: vec![Part::text("Well")], finish: Finish::new(reason, "odd"), ..ChatReply::default() };
+        let whole: Value = serde_json::from_slice(&Anthropic.inbound().unwrap().write_reply(&reply, &stamp())).unwrap();
+        whole["stop_reason"].as_str().map(str::to_owned)
+    };
+    for (reason, word) in
+        [(Reason::Error, "end_turn"), (Reason::Other, "end_turn"), (Reason::Stop, "end_turn"), (Reason::Length, "max_tokens")]
+    {
+        assert_eq!(said(reason).as_deref(), Some(word), "{reason:?}");
     }
 }
