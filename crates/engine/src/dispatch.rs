@@ -13,6 +13,7 @@ use switchboard_wire::{Dialect, Operation};
 use crate::admit::cap_key;
 use crate::asked::Asked;
 use crate::call::{Call, Content};
+use crate::declined;
 use crate::deployment::{Deployment, JSON, Reach};
 use crate::error::{Error, Retry};
 use crate::health::Failure;
@@ -134,6 +135,9 @@ impl Dispatch<'_> {
         if self.raised(spoken) {
             prepared.losses.add(LIMIT, Why::Clamped);
         }
+        if declined::is_providers(call) && !declined::goes_to(call, target, spoken) {
+            prepared.losses.dropped(declined::FIELD);
+        }
         if self.estranged && spoken == Dialect::OpenAiResponses {
             thoughts::unseal(&mut prepared).map_err(untaken)?;
         }
@@ -164,7 +168,8 @@ impl Dispatch<'_> {
         edits.lose.extend(strict::untaken(call, target, (spoken, outline)));
         edits.lose.retain(|key| !self.wishes(target).any(|wish| wish == key));
         if spoken == call.door.dialect {
-            let known = outline.entries().iter().filter(|entry| target.is_kept_from(spoken, &entry.key));
+            let goes_on = |key: &str| key == declined::FIELD && declined::goes_to(call, target, spoken);
+            let known = outline.entries().iter().filter(|entry| target.is_kept_from(spoken, &entry.key) && !goes_on(&entry.key));
             edits.remove.extend(known.map(|entry| entry.key.clone().into_owned()));
             if call.stream && target.ask_usage {
                 edits.set.extend(outbound.metering_edits(outline, &call.body).set);

@@ -32,6 +32,7 @@ pub mod catalog;
 pub mod classify;
 pub mod clock;
 pub mod control;
+mod declined;
 pub mod deployment;
 mod dispatch;
 pub mod egress;

@@ -141,7 +141,9 @@ fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
     let outbound = route.to.outbound().ok_or_else(|| Problem::new(Kind::Internal, format!("no provider speaks `{}`", route.to)))?;
     let named = if route.from == Dialect::Anthropic && route.to != route.from { with_names(request) } else { None };
     let request = named.as_ref().unwrap_or(request);
-    let introduced = if matches!(route.to, Dialect::Anthropic | Dialect::Bedrock) { None } else { with_contexts(request) };
+    // Bedrock has a place for what is said of a document.
+    let lacks_contexts = route.from == Dialect::Anthropic && !matches!(route.to, Dialect::Anthropic | Dialect::Bedrock);
+    let introduced = if lacks_contexts { with_contexts(request) } else { None };
     let request = introduced.as_ref().unwrap_or(request);
     let told = if route.from == route.to { None } else { stand_in::told(request, route.to, route.profile)? };
     let request = told.as_ref().map_or(request, |told| &told.request);

@@ -14,6 +14,7 @@ use crate::book::{Hold, Need, Standing};
 use crate::call::{Call, OWN_FORM};
 use crate::catalog::Component;
 use crate::clock::Micros;
+use crate::declined;
 use crate::deployment::Deployment;
 use crate::error::{Error, Origin, Retry};
 use crate::tariff::{Tariff, Tariffs};
@@ -110,6 +111,7 @@ impl Tab {
         if self.job.as_ref().is_some_and(JobBound::is_unread) && self.hold.has_budgets(place) {
             return Err(unread());
         }
+        declined::check(call, target, !free && self.hold.has_budgets(place))?;
         let settled = std::mem::take(&mut self.unspent);
         let job = self.job.as_ref().map(JobBound::need).filter(|_| self.hold.is_limited(place.0, place.1));
         let taken = if let Some(need) = job {

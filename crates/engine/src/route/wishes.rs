@@ -5,6 +5,7 @@ use switchboard_wire::control::is_steering;
 use switchboard_wire::problem::{Kind, Problem};
 
 use crate::call::{Call, Content};
+use crate::declined;
 use crate::guidance::{By, Fallback, FallbackForm, Partition, Provider, RouterOverride, Sort, Strategy, Weights};
 use crate::online;
 use crate::plugins::compression;
@@ -45,7 +46,7 @@ fn is_wish(key: &str) -> bool {
             | "route"
             | "plugins"
             | "transforms"
-            | "fallbacks"
+            | declined::FIELD
             | "disable_fallbacks"
             | "allowed_model_region"
             | "router_settings_override"
@@ -83,7 +84,7 @@ impl Wishes {
         }
         wishes.online = read("plugins").is_some() && online::is_wanted(call);
         wishes.compresses = compression::is_wanted(call);
-        if let Some(key) = read("fallbacks") {
+        if let Some(key) = read(declined::FIELD).filter(|_| !declined::is_providers(call)) {
             let forms: Option<Vec<FallbackForm>> = take(call, outline, key)?;
             wishes.fallbacks = forms.map(|forms| FallbackForm::read_all(forms, &call.model)).transpose()?;
         }

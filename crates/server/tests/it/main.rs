@@ -27,6 +27,7 @@ mod circles;
 mod clients;
 mod commands;
 mod compatible;
+mod declining;
 mod defaults;
 mod deployments;
 mod detours;
