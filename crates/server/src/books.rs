@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod prices;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,9 +24,11 @@ use prices::PriceLists;
 
 /// The folder with the journal, in the data directory.
 pub(crate) const FOLDER: &str = "journal";
-/// How long a start waits until the ledger has what the last gateway left in the journal. With a database that is away the
-/// gateway starts all the same.
+/// How long a start waits for a database that takes nothing of what the last gateway left in the journal. With one that is away the
+/// gateway starts all the same;
 const START: Duration = Duration::from_secs(5);
+/// a file that others hold comes free, or the gateway does not start: longer than its lock is waited for.
+const START_ON_FILE: Duration = Duration::from_secs(15);
 /// How long a stop waits for that.
 const STOP: Duration = Duration::from_secs(30);
 
@@ -57,8 +60,22 @@ pub enum BooksError {
     #[error(transparent)]
     Journal(#[from] BadJournal),
     /// The ledger in the data directory cannot.
-    #[error("the ledger cannot be read: {0}")]
-    Ledger(#[from] StoreError),
+    #[error("the ledger in `{}` cannot be used: {source}{}", .at.display(), advice(.source))]
+    Ledger {
+        /// The data directory.
+        at: PathBuf,
+        /// Why.
+        source: StoreError,
+    },
+}
+
+/// What to do about that.
+fn advice(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::TooNew { .. } => "",
+        error if error.is_outage() => "; see that nothing else holds its file, and start again: nothing that was spent is lost",
+        _ => "; see that its disk has room and is sound, or bring a backup back with `switchboard restore`",
+    }
 }
 
 impl Books {
@@ -70,16 +87,19 @@ impl Books {
             tracing::warn!(attempts = recovered.attempts, amount = %recovered.amount, "requests that the last gateway left under way are settled by estimate");
         }
         let journal = Arc::new(journal);
+        let formed = store.migrate();
         let writer = Writer::start(store, journal.clone());
         let book = Arc::new(Book::default());
         let lessor = (store.sql().kind == Kind::Postgres).then(|| {
             book.share();
             Lessor::start(store, journal.instance(), book.clone(), writer.caught_up())
         });
-        let ready = store.migrate().and_then(|()| writer.flush_blocking(START)).and_then(|()| Past::read_blocking(store, micros()));
+        let on_file = store.sql().kind == Kind::Sqlite;
+        let patience = if on_file { START_ON_FILE } else { START };
+        let ready = formed.and_then(|()| writer.catch_up_blocking(patience)).and_then(|()| Past::read_blocking(store, micros()));
         match ready {
             Ok(past) => book.open(past),
-            Err(error) if store.sql().kind == Kind::Sqlite => return Err(error.into()),
+            Err(source) if on_file => return Err(BooksError::Ledger { at: folder.clone(), source }),
             Err(error) => tracing::error!(%error, "the ledger cannot be read; calls with budgets are refused until it can"),
         }
         Ok(Self { book, prices: Arc::default(), kept: Some(Kept { journal, writer, lessor }), ..Self::default() })

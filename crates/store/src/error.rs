@@ -1,25 +1,29 @@
 //! What can go wrong with memory.
 
+use std::sync::Arc;
+
+use rusqlite::ErrorCode;
+
 /// A database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// It cannot be reached, or broke off. The same may work in a moment.
-    #[error("the database cannot be reached")]
+    #[error("the database cannot be reached: {0}")]
     Unavailable(#[source] sqlx::Error),
     /// Others were in the way: a lock that did not come free in time, a deadlock. The same may work in a moment.
-    #[error("the database is busy with others")]
+    #[error("the database is busy with others: {0}")]
     Contended(#[source] sqlx::Error),
     /// It refused a statement, or answered what nobody expected.
-    #[error("the database refused a statement")]
+    #[error("the database refused a statement: {0}")]
     Refused(#[source] sqlx::Error),
     /// The same, of the file that is the database.
-    #[error("the database refused to be written")]
+    #[error("the database refused to be written: {0}")]
     Unwritten(#[from] rusqlite::Error),
     /// Something with that identity is there already.
     #[error("`{0}` exists already")]
     Conflict(String),
     /// What is stored cannot be read.
-    #[error("a stored {what} cannot be read")]
+    #[error("a stored {what} cannot be read: {source}")]
     Unreadable {
         /// What it should have been.
         what: &'static str,
@@ -41,6 +45,12 @@ pub enum StoreError {
     /// The database has not answered for so long that nothing known of it can be believed.
     #[error("the database has been silent for too long")]
     Silent,
+    /// What is in the journal has not all come to the database in the time there was.
+    #[error("what the journal holds is not all in the database yet{}", .why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
+    Behind {
+        /// What kept the last of it, where something did.
+        why: Option<Arc<StoreError>>,
+    },
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Stopping,
@@ -49,7 +59,12 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the database is to blame and the same may work in a moment.
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Contended(_) | Self::Silent | Self::Stopping)
+        match self {
+            Self::Unavailable(_) | Self::Contended(_) | Self::Silent | Self::Stopping => true,
+            Self::Unwritten(error) => matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)),
+            Self::Behind { why } => why.as_ref().is_none_or(|why| why.is_outage()),
+            _ => false,
+        }
     }
 }
 

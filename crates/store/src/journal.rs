@@ -27,7 +27,7 @@ use switchboard_engine::{apart, failpoint};
 use file::Segments;
 pub use frame::{Entry, Kept};
 use left::Left;
-pub(crate) use read::Reader;
+pub(crate) use read::{Place, Reader};
 
 use crate::line::Passing;
 
@@ -80,7 +80,7 @@ struct Dirty {
 #[derive(Debug, thiserror::Error)]
 pub enum BadJournal {
     /// Its files cannot be used.
-    #[error("the journal in `{}` cannot be used", .at.display())]
+    #[error("the journal in `{}` cannot be used: {source}", .at.display())]
     File {
         /// Where.
         at: PathBuf,
@@ -149,7 +149,7 @@ impl Journal {
     }
 
     /// How far the journal is written: the number of the last file, and its length.
-    pub(crate) fn written(&self) -> (u64, u64) {
+    pub(crate) fn written(&self) -> Place {
         self.shared.segments().end()
     }
 

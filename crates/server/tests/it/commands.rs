@@ -162,20 +162,20 @@ fn chat_needs_no_gateway() {
 }
 
 /// A gateway in a process of its own; ended by its id.
-struct Served {
+pub(crate) struct Served {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
 }
 
 impl Served {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = switchboard(arguments).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
         let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         Self { child, lines }
     }
 
     /// The next line that says so.
-    fn until(&mut self, words: &str) -> Value {
+    pub(crate) fn until(&mut self, words: &str) -> Value {
         for line in self.lines.by_ref() {
             let line = line.expect("a line");
             if line.contains(words) {

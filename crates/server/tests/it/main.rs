@@ -105,6 +105,7 @@ mod smart;
 mod spenders;
 mod spending;
 mod stand_ins;
+mod starting;
 mod stored_models;
 mod stored_settings;
 mod tidy;
