@@ -48,7 +48,8 @@ impl Bounds {
     /// do, but it also opens what is made for keys that name it (metrics, provisioning), so only groups are free.
     fn lend(&self, gift: &Key, before: &[String]) -> Result<(), Refused> {
         let own = self.key.as_ref().map(|key| key.allowed_routes.as_slice()).unwrap_or_default();
-        let is_free = |route: &String| super::route::GROUPS.contains(&route.as_str()) || own.contains(route) || before.contains(route);
+        let is_free =
+            |route: &String| crate::config::keys::ROUTE_GROUPS.contains(&route.as_str()) || own.contains(route) || before.contains(route);
         if gift.allowed_routes.iter().all(is_free) {
             return Ok(());
         }

@@ -94,27 +94,6 @@ fn is_google(path: &str) -> bool {
     path.starts_with("/v1beta") || path.split_once("/models/").is_some_and(|(_, rest)| rest.contains(':'))
 }
 
-/// The names of groups that an entry may be.
-pub const GROUPS: [&str; 17] = [
-    "openai_routes",
-    "anthropic_routes",
-    "google_routes",
-    "mapped_pass_through_routes",
-    "mcp_routes",
-    "agent_routes",
-    "llm_api_routes",
-    "info_routes",
-    "key_management_routes",
-    "management_routes",
-    "spend_tracking_routes",
-    "global_spend_tracking_routes",
-    "public_routes",
-    "internal_user_routes",
-    "self_managed_routes",
-    "master_key_only_routes",
-    "admin_only_routes",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
             return false;
         }
         match key.effect {
-            Effect::Honoured => {}
+            Effect::Honoured => key.within.look(&full, &entry.node, self.found),
             Effect::NotYet => {
                 self.warn_unset_within(&full, &entry.node);
                 self.idle(full, key, entry);
@@ -225,7 +225,6 @@ fn is_free_name(name: &str) -> bool {
     matches!(name, "top_k" | "top_a" | "min_p" | "n" | "seed" | "stop" | "user" | "tools" | "logprobs" | "top_logprobs")
         || name.contains("cost")
         || name.starts_with("supports_")
-        || name.starts_with("aws_")
 }
 
 fn contains_unset(node: &Node) -> bool {

@@ -12,12 +12,14 @@ mod other;
 mod params;
 mod router;
 mod switchboard;
+mod within;
 
 #[cfg(test)]
 mod tests;
 
 pub use markdown::render_configuration_markdown;
 pub(super) use params::{REQUEST_DEFAULTS, is_ability, is_own};
+pub use within::{ROUTE_GROUPS, Within};
 
 use std::time::Duration;
 
@@ -40,6 +42,8 @@ pub struct Key {
     pub common: bool,
     /// It restricts what callers may do, so ignoring it deserves more than a notice.
     pub protects: bool,
+    /// What its value is made of.
+    pub within: Within,
 }
 
 /// What happens when a key is set.
@@ -245,7 +249,7 @@ impl Section {
 
 impl Key {
     const fn new(name: &'static str, kind: Kind, effect: Effect, doc: &'static str) -> Key {
-        Key { name, kind, effect, doc, common: false, protects: false }
+        Key { name, kind, effect, doc, common: false, protects: false, within: Within::Any }
     }
 
     const fn common(self) -> Key {
@@ -254,6 +258,10 @@ impl Key {
 
     const fn protects(self) -> Key {
         Key { protects: true, ..self }
+    }
+
+    const fn of(self, within: Within) -> Key {
+        Key { within, ..self }
     }
 }
 

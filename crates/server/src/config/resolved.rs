@@ -178,7 +178,7 @@ pub(super) fn resolve(origin: &Arc<Origin>, laid: &Laid, found: &mut Diagnostics
         notices: Vec::new(),
         origin: origin.clone(),
     };
-    fallback::check_targets(&config, &router.default_fallbacks_at, found);
+    fallback::check_targets(&config, &router.fields, &router.default_fallbacks_at, found);
     general::check_exposure(&config, found);
     if config.deployments.is_empty() && !config.general.store_model_in_db {
         let hint = "add a `model_list`, or set a provider's key such as `OPENAI_API_KEY` and start without a file";

@@ -4,6 +4,7 @@ mod golden;
 mod laws;
 mod meaning;
 mod watching;
+mod within;
 
 use super::{Config, Environment, Loaded, Loader, Source};
 

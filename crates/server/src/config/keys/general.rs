@@ -1,6 +1,7 @@
 //! Keys of `general_settings`.
 
 use super::Kind::{Any, Count, Decimal, Flag, List, ListOrMap, Map, Seconds, Secret, Text, Texts};
+use super::within::{self, Within};
 use super::{Key, honoured, ignored, not_yet, python};
 
 pub(super) const KEYS: &[Key] = &[
@@ -22,11 +23,11 @@ pub(super) const KEYS: &[Key] = &[
     honoured("store_prompts_in_spend_logs", Flag, "Keep what is asked and answered, sealed, for thirty days: `GET /api/v1/generation/content`.").common(),
     honoured("alerting", Texts, "Who is told of budgets, balances, keys and outages: `webhook` (at `WEBHOOK_URL`), `slack` (at `SLACK_WEBHOOK_URL`).").common(),
     not_yet("alerting_threshold", Seconds, "Duration from which a request is slow."),
-    honoured("alert_types", Texts, "Which alerts are sent; of LiteLLM's, `budget_alerts` and `outage_alerts` are. All of them unless said."),
-    honoured("alert_to_webhook_url", Map, "Where each kind of alert is sent in Slack, a URL or a list, instead of `SLACK_WEBHOOK_URL`."),
-    honoured("alerting_args", Map, "Settings of alerts: `outage_alert_ttl`, the seconds within which an outage is told once (3600 unless said); others have no effect."),
+    honoured("alert_types", Texts, "Which alerts are sent; of LiteLLM's, `budget_alerts` and `outage_alerts` are. All of them unless said.").of(Within::Words(within::ALERTS)),
+    honoured("alert_to_webhook_url", Map, "Where each kind of alert is sent in Slack, a URL or a list, instead of `SLACK_WEBHOOK_URL`.").of(Within::Names(within::ALERTS)),
+    honoured("alerting_args", Map, "Settings of alerts: `outage_alert_ttl`, the seconds within which an outage is told once (3600 unless said); others have no effect.").of(within::ALERTING_ARGS),
     not_yet("spend_report_frequency", Text, "How often spending is reported."),
-    honoured("pass_through_endpoints", List, "Further routes that are passed on as they are, with a key of the gateway's asked for unless `auth: false`.").common(),
+    honoured("pass_through_endpoints", List, "Further routes that are passed on as they are, with a key of the gateway's asked for unless `auth: false`.").of(Within::Each(&within::PASS_THROUGH)).common(),
     honoured("model_list_return_wildcard_routes", Flag, "List patterns of names beside what they stand for, unless a request says otherwise."),
     honoured("background_health_checks", Flag, "Check deployments while nobody asks."),
     honoured("health_check_interval", Seconds, "How often deployments are checked; 300 unless said."),
@@ -59,7 +60,7 @@ pub(super) const KEYS: &[Key] = &[
         "A client's `x-api-key`, beside the gateway's key in another header, takes the place of the deployment's; `x-goog-api-key` counts among the headers that are passed on. Models need no key of their own then: who brings none gets 401.",
     ),
     honoured("user_header_name", Text, "Header that names the end user."),
-    honoured("user_header_mappings", ListOrMap, "Headers that name users."),
+    honoured("user_header_mappings", ListOrMap, "Headers that name users.").of(Within::Each(&within::USER_HEADER)),
     honoured("litellm_key_header_name", Text, "Header that carries the key."),
     honoured("enforce_user_param", Flag, "Refuse requests without `user`."),
     honoured("reject_clientside_metadata_tags", Flag, "Refuse calls that bear tags of their callers' (in `metadata`, `tags` or `x-litellm-tags`) with 400; they are routed by those of their keys alone."),
@@ -74,9 +75,9 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("max_queued_requests_per_worker", Count, "Requests that may wait per worker."),
     honoured("max_request_size_mb", Decimal, "Largest request body in megabytes; `switchboard.limits.max_body_bytes` wins."),
     honoured("max_response_size_mb", Decimal, "Largest whole answer in megabytes; a longer one is answered with 400.").protects(),
-    honoured("allowed_routes", Texts, "Only these routes are served: paths, patterns such as `/v1/*`, or groups such as `llm_api_routes`. What needs no key is served in any case.").protects(),
-    honoured("public_routes", Texts, "Routes that need no key. Whoever comes without one may do there what a viewer may: no administrator's route is opened."),
-    honoured("admin_only_routes", Texts, "Routes for administrators only.").protects(),
+    honoured("allowed_routes", Texts, "Only these routes are served: paths, patterns such as `/v1/*`, or groups such as `llm_api_routes`. What needs no key is served in any case.").of(Within::Paths(within::ROUTE_GROUPS)).protects(),
+    honoured("public_routes", Texts, "Routes that need no key. Whoever comes without one may do there what a viewer may: no administrator's route is opened.").of(Within::Paths(within::ROUTE_GROUPS)),
+    honoured("admin_only_routes", Texts, "Routes for administrators only.").of(Within::Paths(within::ROUTE_GROUPS)).protects(),
     honoured("allowed_ips", Texts, "Only these addresses may call, single ones or networks such as `10.0.0.0/8`."),
     honoured("use_x_forwarded_for", Flag, "Take the caller's address from `X-Forwarded-For`, where a proxy of `trusted_proxy_ranges` sends it; from nobody else."),
     honoured("trusted_proxy_ranges", Texts, "Proxies whose `X-Forwarded-For` is believed: addresses and networks.").protects(),
@@ -95,7 +96,7 @@ pub(super) const KEYS: &[Key] = &[
     honoured("user_api_key_cache_ttl", Seconds, "How long a looked-up key is believed. Changes made through a gateway are known at once in any case; unless said, a key is looked up once."),
     honoured("allow_requests_on_db_unavailable", Flag, "While the database is away, serve the keys that this gateway knows for as long as it takes, within the money it has leased. Other keys are told to come again."),
     honoured("fail_closed_rate_limit_enforcement", Flag, "As `switchboard.limits_without_redis: closed`.").protects(),
-    honoured("coordination_redis", Map, "Redis for agreement between gateways: `{host, port, password, db, ssl}` or `{url}`."),
+    honoured("coordination_redis", Map, "Redis for agreement between gateways: `{host, port, password, db, ssl}` or `{url}`.").of(within::REDIS),
     honoured(
         "maximum_spend_logs_retention_period",
         Text,
@@ -113,12 +114,12 @@ pub(super) const KEYS: &[Key] = &[
     honoured("default_team_disabled", Flag, "Keys without a team are an administrator's to make.").protects(),
     honoured("team_admin_editable_team_fields", Texts, "What administrators of teams may change who administer nothing else, besides what their team is called: its `max_budget`, `tpm_limit` and `rpm_limit`, `projects`, and `member_key_budgets` for the budgets of members' keys. Nothing of it unless said."),
     honoured("role_permissions", List, "What the roles of signed tokens may do: `{role, models, routes}`."),
-    honoured("ui_access_mode", Any, "Who may sign in: `admin_only`, or everybody unless said."),
+    honoured("ui_access_mode", Any, "Who may sign in: `admin_only`, or everybody unless said.").of(Within::Words(&["admin_only", "all"])),
     honoured("service_account_settings", Map, "Rules for service accounts: `enforced_params`, which each of their requests must have.").protects(),
     honoured("enforced_params", Texts, "What each request of a key must have, such as `user` or `metadata.generation_name`.").protects(),
     honoured("apply_user_budget_to_team_keys", Flag, "A user's budget also counts for team keys."),
     honoured("skip_user_budget_on_team_key", Flag, "A user's budget does not count for team keys, whatever `apply_user_budget_to_team_keys` says; nor does it unless that is set."),
-    honoured("token_rate_limit_type", Text, "Which tokens limits of tokens count: `total` unless said, `input` or `output`.").protects(),
+    honoured("token_rate_limit_type", Text, "Which tokens limits of tokens count: `total` unless said, `input` or `output`.").of(Within::Words(&["total", "input", "output"])).protects(),
     honoured("cancel_on_disconnect", Flag, "Stop the provider when the client leaves; so in any case."),
     honoured(
         "always_include_stream_usage",

@@ -1,6 +1,7 @@
 //! Keys of `litellm_settings`.
 
 use super::Kind::{Any, Count, Decimal, Flag, FlagOrText, List, Map, Period, Seconds, Text, Texts};
+use super::within::{self, Within};
 use super::{Key, honoured, ignored, not_yet, python};
 
 pub(super) const KEYS: &[Key] = &[
@@ -23,7 +24,7 @@ pub(super) const KEYS: &[Key] = &[
     honoured("default_fallbacks", Texts, "As in `router_settings`, which wins."),
     honoured("allowed_fails", Count, "As in `router_settings`, which wins."),
     honoured("cooldown_time", Seconds, "As in `router_settings`, which wins."),
-    honoured("model_alias_map", Map, "Other names of models, as `alias: model`."),
+    honoured("model_alias_map", Map, "Other names of models, as `alias: model`.").of(Within::Each(&within::ALIAS)),
     not_yet("callbacks", Texts, "What is told about every request; `prometheus` is, without being named, and others have no effect yet.")
         .common(),
     not_yet("success_callback", Texts, "What is told about requests that succeeded.").common(),
@@ -55,13 +56,13 @@ pub(super) const KEYS: &[Key] = &[
     honoured("budget_duration", Period, "Period of `max_budget`, such as `30d`."),
     honoured("budget_exceeded_status_code", Count, "Status of the answer when a budget is spent; 422 unless said."),
     honoured("include_cost_in_streaming_usage", Flag, "The usage in a chat completion's stream says what the answer cost; unless said, where formats differ, and so for responses."),
-    honoured("upperbound_key_generate_params", Map, "Most a new key may be given."),
-    honoured("default_key_generate_params", Map, "What a new key is given unless said."),
-    honoured("key_generation_settings", Map, "Who may make keys: `team_key_generation: {allowed_team_member_roles, required_params}`, `personal_key_generation: {allowed_user_roles, required_params}`. Of teams, administrators may make any.").protects(),
+    honoured("upperbound_key_generate_params", Map, "Most a new key may be given.").of(within::NEW_KEY),
+    honoured("default_key_generate_params", Map, "What a new key is given unless said.").of(within::NEW_KEY),
+    honoured("key_generation_settings", Map, "Who may make keys: `team_key_generation: {allowed_team_member_roles, required_params}`, `personal_key_generation: {allowed_user_roles, required_params}`. Of teams, administrators may make any.").of(within::KEY_MAKERS).protects(),
     honoured("enable_key_alias_format_validation", Flag, "Refuse aliases of keys that are not 2 to 255 of `a-zA-Z0-9_-/.@`, with a letter or a digit at both ends."),
     honoured("default_team_settings", List, "Settings per team. The `max_budget` of the first is what new teams are given unless said."),
-    honoured("default_team_params", Map, "What a new team is given unless said."),
-    honoured("default_internal_user_params", Map, "What new users are given unless said, also those who sign in for the first time."),
+    honoured("default_team_params", Map, "What a new team is given unless said.").of(within::NEW_TEAM),
+    honoured("default_internal_user_params", Map, "What new users are given unless said, also those who sign in for the first time.").of(within::NEW_USER),
     honoured("max_internal_user_budget", Decimal, "US dollars a user of the role `internal_user` may spend unless said otherwise."),
     honoured("internal_user_budget_duration", Period, "Period of that budget."),
     honoured("max_end_user_budget", Decimal, "US dollars an end user may ever spend who has no budget.").protects(),
@@ -72,15 +73,15 @@ pub(super) const KEYS: &[Key] = &[
         "model_group_settings",
         Map,
         "Settings per model: with `forward_client_headers_to_llm_api: [models]`, calls of these alone pass on client headers; names, patterns or access groups.",
-    ),
-    honoured("cost_discount_config", Map, "Discount per provider, as `provider: 0.05` for five per cent off the list price."),
+    ).of(Within::Names(&["forward_client_headers_to_llm_api"])),
+    honoured("cost_discount_config", Map, "Discount per provider, as `provider: 0.05` for five per cent off the list price.").of(Within::Providers(&Within::Any)),
     honoured(
         "cost_margin_config",
         Map,
         "Margin per provider or `global`: `0.1` for ten per cent, or `{percentage: 0.1, fixed_amount: 0.0005}`.",
-    ),
+    ).of(Within::Providers(&within::MARGIN)),
     honoured("block_requests_for_models_without_pricing", Flag, "Refuse models whose price is not known, with 403.").protects(),
-    honoured("prometheus_metrics_config", List, "Which of LiteLLM's metrics are kept: `[{metrics, include_labels}]`."),
+    honoured("prometheus_metrics_config", List, "Which of LiteLLM's metrics are kept: `[{metrics, include_labels}]`.").of(Within::Each(&within::METRICS)),
     honoured("custom_prometheus_metadata_labels", Texts, "Fields of a key's metadata that become labels, as `metadata.team`."),
     honoured("custom_prometheus_tags", Texts, "Tags that become labels, `tag_NAME`: `true` where a request has it, else `false`. `*` stands for any text."),
     not_yet("prometheus_initialize_budget_metrics", Flag, "Publish budgets from the start."),
@@ -99,7 +100,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("langfuse_default_tags", Texts, "Tags of traces sent to Langfuse."),
     honoured("extra_spend_tag_headers", Texts, "Headers that become tags, as `NAME: VALUE`."),
     honoured("disable_add_user_agent_to_request_tags", Flag, "Keep `User-Agent: …` out of the tags in the log."),
-    honoured("tag_budget_config", Map, "US dollars that may be spent per tag: `TAG: {max_budget, budget_duration}`. A budget that a tag has in the database goes before it.").protects(),
+    honoured("tag_budget_config", Map, "US dollars that may be spent per tag: `TAG: {max_budget, budget_duration}`. A budget that a tag has in the database goes before it.").of(Within::Each(&within::BUDGET)).protects(),
     not_yet("mcp_aliases", Map, "Other names of MCP servers."),
     not_yet("mcp_semantic_tool_filter", Map, "Offer only the MCP tools that fit the request."),
     honoured("public_model_groups", Texts, "Models that everyone may see at `/public/model_hub`, without a key."),

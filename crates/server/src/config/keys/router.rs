@@ -1,6 +1,7 @@
 //! Keys of `router_settings`.
 
 use super::Kind::{Any, Count, Decimal, Flag, List, ListOrMap, Map, Seconds, Secret, Text, Texts};
+use super::within::{self, Within};
 use super::{Key, honoured, ignored, not_yet};
 
 pub(super) const KEYS: &[Key] = &[
@@ -11,8 +12,11 @@ pub(super) const KEYS: &[Key] = &[
          `usage-based-routing-v2`, `cost-based-routing`, `inverse-square-price` or `switchboard`.",
     )
     .common(),
-    honoured("routing_strategy_args", Map, "Settings of the strategy: `ttl`, `lowest_latency_buffer`, `latency_goal_ms`."),
-    honoured("model_group_alias", Map, "Other names of models: `alias: model` or `alias: {model: ..., hidden: true}`.").common(),
+    honoured("routing_strategy_args", Map, "Settings of the strategy: `ttl`, `lowest_latency_buffer`, `latency_goal_ms`.")
+        .of(within::STRATEGY_ARGS),
+    honoured("model_group_alias", Map, "Other names of models: `alias: model` or `alias: {model: ..., hidden: true}`.")
+        .of(Within::Each(&within::ALIAS))
+        .common(),
     honoured("num_retries", Count, "Retries after a failure; as many as the failure deserves unless said.").common(),
     honoured("retry_after", Seconds, "Shortest wait before a retry."),
     honoured("timeout", Seconds, "Longest time for one request.").common(),
@@ -41,7 +45,8 @@ pub(super) const KEYS: &[Key] = &[
         Texts,
         "Further checks: `prompt_caching`, `deployment_affinity`, `session_affinity`, `enforce_model_rate_limits`; \
          `forward_client_headers_by_model_group` says what `model_group_settings` does in any case, and others have no effect.",
-    ),
+    )
+    .of(Within::Words(within::CHECKS)),
     honoured("enable_tag_filtering", Flag, "Route by the tags of requests.").protects(),
     honoured("tag_filtering_match_any", Flag, "One matching tag is enough; true unless said."),
     honoured(
@@ -62,8 +67,10 @@ pub(super) const KEYS: &[Key] = &[
         Map,
         "US dollars each provider may be paid per period: `{provider: {budget_limit, time_period}}`. Others are asked when it is spent.",
     )
+    .of(Within::Providers(&within::BUDGET))
     .protects(),
-    honoured("routing_groups", List, "Strategies for sets of models: `{group_name, models, routing_strategy, routing_strategy_args}`."),
+    honoured("routing_groups", List, "Strategies for sets of models: `{group_name, models, routing_strategy, routing_strategy_args}`.")
+        .of(Within::Each(&within::ROUTING_GROUP)),
     honoured(
         "default_litellm_params",
         Map,

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{Section, render_configuration_markdown};
+use super::{Section, Within, render_configuration_markdown, within};
 
 #[test]
 fn no_key_is_declared_twice_and_each_has_a_sentence() {
@@ -24,6 +24,19 @@ fn the_documentation_is_fresh() {
     }
     let present = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(present == rendered, "docs/configuration.md is stale: run the tests with BLESS=1");
+}
+
+/// What new keys, users and teams may be given are the fields of requests for them.
+#[test]
+fn what_is_given_to_new_ones_can_be_asked_for() {
+    for (within, form) in
+        [(within::NEW_KEY, "GenerateKeyRequest"), (within::NEW_USER, "NewUserRequest"), (within::NEW_TEAM, "NewTeamRequest")]
+    {
+        let Within::Names(names) = within else { panic!("{form}: names are known") };
+        for name in names.iter().filter(|name| **name != "available_teams") {
+            assert!(crate::admin::form::has(form, name), "`{name}` is no field of {form}");
+        }
+    }
 }
 
 /// The inventory marks the keys used most with a star; each must have a row that says so.

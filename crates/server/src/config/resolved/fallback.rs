@@ -111,18 +111,26 @@ fn target(reader: &mut Reader<'_>, name: &str, entry: &Entry, node: &Node) -> Op
     Some(FallbackTarget { model: model?.to_owned(), params })
 }
 
-/// Warns about aliases and fallbacks that lead nowhere.
-pub(super) fn check_targets(config: &Config, default_fallbacks_at: &Location, found: &mut Diagnostics) {
+/// Warns about aliases, fallbacks and settings of models that lead nowhere.
+pub(super) fn check_targets(config: &Config, fields: &Fields, default_fallbacks_at: &Location, found: &mut Diagnostics) {
+    let router = &config.router;
+    let deployments = || config.deployments.iter().chain(&config.routers);
+    let names: Vec<&str> = deployments().map(|deployment| deployment.model_name.as_str()).collect();
+    let autos = || config.switchboard.smart.auto.iter().flat_map(|auto| &auto.names);
+    let is_model = |model: &str| {
+        let is_id = || deployments().any(|deployment| deployment.model_info.id == model);
+        names.iter().any(|name| matches(name, model)) || is_id() || autos().any(|name| name == model)
+    };
+    let is_alias = |model: &str| config.aliases.iter().any(|alias| alias.name == model);
+    for alias in config.aliases.iter().filter(|alias| is_alias(&alias.model) && !is_model(&alias.model)) {
+        let message = format!("the alias `{}` stands for `{}`, which is an alias itself: it leads nowhere", alias.name, alias.model);
+        found.warn(&alias.at, message, "write the model's own name");
+    }
     if config.general.store_model_in_db {
         return;
     }
-    let router = &config.router;
-    let names: Vec<&str> = config.deployments.iter().map(|deployment| deployment.model_name.as_str()).collect();
-    let is_alias = |model: &str| config.aliases.iter().any(|alias| alias.name == model);
-    let is_id = |model: &str| config.deployments.iter().any(|deployment| deployment.model_info.id == model);
-    let exists = |model: &str| names.iter().any(|name| matches(name, model)) || is_alias(model) || is_id(model);
     let mut missing = |kind: &str, model: &str, at: &Location| {
-        if !exists(model) {
+        if !is_model(model) && !is_alias(model) {
             let hint = closest(model, names.iter().copied()).map(|name| format!("did you mean `{name}`?"));
             let hint = hint.unwrap_or_else(|| "add it to `model_list`".to_owned());
             found.warn(at, format!("{kind} `{model}`, which is not in `model_list`"), hint);
@@ -130,6 +138,16 @@ pub(super) fn check_targets(config: &Config, default_fallbacks_at: &Location, fo
     };
     for alias in &config.aliases {
         missing(&format!("the alias `{}` stands for", alias.name), &alias.model, &alias.at);
+    }
+    for (kind, model, at) in named(fields) {
+        missing(kind, model, at);
+    }
+    for router in &config.routers {
+        for auto in config.switchboard.smart.auto.iter().filter(|auto| auto.names.contains(&router.model_name)) {
+            let choices = auto.tiers.iter().flatten().map(|choice| &choice.model);
+            let models = choices.chain(&auto.default).chain(&auto.reference);
+            models.for_each(|model| missing(&format!("`{}` chooses", router.model_name), model, &router.at));
+        }
     }
     let lists = [&router.fallbacks, &router.context_window_fallbacks, &router.content_policy_fallbacks];
     for fallback in lists.into_iter().flatten() {
@@ -143,6 +161,17 @@ pub(super) fn check_targets(config: &Config, default_fallbacks_at: &Location, fo
     for target in &router.default_fallbacks {
         missing("`default_fallbacks` names", target, default_fallbacks_at);
     }
+}
+
+/// The models that `router_settings` says more of, each with what it says.
+fn named(fields: &Fields) -> impl Iterator<Item = (&'static str, &str, &Location)> {
+    let maps = [("weights", "there are `weights` for"), ("model_group_retry_policy", "there is a `model_group_retry_policy` for")];
+    let entries = maps.into_iter().flat_map(|(key, kind)| {
+        let entries = fields.map(key).map(|map| map.entries.as_slice()).unwrap_or_default();
+        entries.iter().map(move |entry| (kind, entry.name.as_str(), &entry.at))
+    });
+    let groups = fields.list("routing_groups").iter().filter_map(|group| group.as_map()?.get("models")?.as_list()).flatten();
+    entries.chain(groups.filter_map(|model| Some(("a group of `routing_groups` has", keys::text(model)?, &model.at))))
 }
 
 /// Whether a public name, in which `*` is any text, covers a model.

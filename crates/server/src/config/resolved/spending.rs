@@ -53,13 +53,12 @@ impl Spending {
                 }
             }
         }
-        let status = fields.count("budget_exceeded_status_code").and_then(|status| u16::try_from(status).ok());
         Self {
             customer: money("max_end_user_budget"),
             customer_budget_id: fields.text("max_end_user_budget_id"),
             tags,
             session: money("max_ui_session_budget"),
-            refused: status.and_then(refusing).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY),
+            refused: refusing(reader, fields),
             counts_customers: !fields.flag("disable_end_user_cost_tracking").unwrap_or(false),
             blocks_unpriced: fields.flag("block_requests_for_models_without_pricing").unwrap_or(false),
             tag_headers: fields.texts("extra_spend_tag_headers").iter().map(|name| name.to_ascii_lowercase()).collect(),
@@ -68,9 +67,16 @@ impl Spending {
     }
 }
 
-/// A status that says no.
-fn refusing(status: u16) -> Option<StatusCode> {
-    StatusCode::from_u16(status).ok().filter(|status| status.is_client_error() || status.is_server_error())
+/// The status of what a budget refuses, which says no.
+fn refusing(reader: &mut Reader<'_>, fields: &Fields) -> StatusCode {
+    const NAME: &str = "budget_exceeded_status_code";
+    let said = fields.count(NAME).and_then(|status| u16::try_from(status).ok()).and_then(|status| StatusCode::from_u16(status).ok());
+    let said = said.filter(|status| status.is_client_error() || status.is_server_error());
+    if let Some(node) = fields.node(NAME).filter(|_| said.is_none()) {
+        let message = format!("`litellm_settings.{NAME}` is no status that refuses; 422 is answered");
+        reader.found.warn(&node.at, message, "write one from 400 to 599");
+    }
+    said.unwrap_or(StatusCode::UNPROCESSABLE_ENTITY)
 }
 
 /// Whether a budget is of no amount, as LiteLLM takes it.

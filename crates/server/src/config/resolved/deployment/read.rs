@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+use switchboard_engine::catalog::{ModelCard, derive};
+
 use super::common::Common;
 use super::{Aws, Azure, Connection, Credentials, Deployment, Limits, ModelInfo, Price, Routing, SslVerify, Streaming, Vertex, Watsonx};
-use crate::config::diagnostic::Location;
+use crate::config::diagnostic::{Location, closest};
 use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::{self, Kind, REQUEST_DEFAULTS, Section};
@@ -249,10 +251,10 @@ fn limits(reader: &mut Reader<'_>, fields: &Fields, info: &Fields) -> Limits {
         stream_timeout_by_service_tier: tiers(reader, fields, "stream_timeout_by_service_tier"),
         allowed_fails: info.count("allowed_fails"),
         allowed_fails_policy: allowed_fails_policy(reader, info),
-        rpm: fields.integer("rpm"),
+        rpm: fields.integer("rpm").or_else(|| info.integer("rpm")),
         rpm_of_key: fields.integer("default_api_key_rpm_limit"),
         tpm_of_key: fields.integer("default_api_key_tpm_limit"),
-        tpm: fields.integer("tpm"),
+        tpm: fields.integer("tpm").or_else(|| info.integer("tpm")),
         itpm: fields.integer("itpm").or_else(|| info.integer("itpm")),
         otpm: fields.integer("otpm").or_else(|| info.integer("otpm")),
         max_parallel_requests: fields.count("max_parallel_requests"),
@@ -382,6 +384,11 @@ fn read_prices(reader: &mut Reader<'_>, section: Section, fields: &Fields, price
         }
         match keys::decimal(&entry.node).filter(|_| Kind::Decimal.accepts(&entry.node)) {
             Some(price) => {
+                if section.find(&entry.name).is_none() && !is_listed(&entry.name) {
+                    let message = format!("`{}` is no price that is known, and charges nothing", section.name_of(&entry.name));
+                    let close = closest(&entry.name, section.keys().iter().map(|key| key.name).filter(|name| is_price(name)));
+                    reader.found.warn(&entry.at, message, close.map(|close| format!("did you mean `{close}`?")).unwrap_or_default());
+                }
                 prices.insert(entry.name.clone(), Price(price.to_owned()));
             }
             None if entry.node.is_absent() => {}
@@ -398,6 +405,11 @@ fn price_facts(fields: &Fields) -> serde_json::Map<String, serde_json::Value> {
     let entries = fields.entries().iter().chain(&fields.unknown.entries);
     let said = entries.filter(|entry| PRICE_FACTS.contains(&entry.name.as_str()) && !entry.node.is_absent());
     said.map(|entry| (entry.name.clone(), entry.node.to_json())).collect()
+}
+
+/// Whether price lists have one of that name.
+fn is_listed(name: &str) -> bool {
+    derive::set_price(&mut ModelCard::default(), name, "1")
 }
 
 fn is_price(name: &str) -> bool {
