@@ -26,6 +26,8 @@ use crate::config::resolved::Deployment as Configured;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Tokens that are enough for a word.
 const TOKENS: u32 = 16;
+/// The voice that is asked for, where nobody names another.
+const VOICE: &str = "alloy";
 /// What parts a form.
 const BOUNDARY: &str = "switchboard-health-check";
 
@@ -38,6 +40,7 @@ pub(super) struct Probe {
     operation: Operation,
     patience: Duration,
     max_tokens: u32,
+    voice: String,
 }
 
 impl Probe {
@@ -64,6 +67,7 @@ impl Probe {
             operation,
             patience: check.and_then(|check| check.timeout).unwrap_or(PATIENCE),
             max_tokens: check.and_then(|check| check.max_tokens).unwrap_or(TOKENS),
+            voice: check.and_then(|check| check.voice.clone()).unwrap_or_else(|| VOICE.to_owned()),
             configured: deployment.clone(),
             target,
         };
@@ -132,7 +136,7 @@ impl Probe {
         match self.operation {
             Operation::Embeddings | Operation::Moderations => json!({"input": "ok"}),
             Operation::Rerank => json!({"query": "ok", "documents": ["ok"]}),
-            Operation::Speech => json!({"input": "ok", "voice": "alloy"}),
+            Operation::Speech => json!({"input": "ok", "voice": self.voice}),
             Operation::ImageGenerations => json!({"prompt": "a dot", "n": 1}),
             _ => json!({"max_tokens": self.max_tokens, "messages": [{"role": "user", "content": "Say ok."}]}),
         }

@@ -251,3 +251,45 @@ fn a_price_of_time_takes_the_place_of_the_lists_prices_of_tokens() {
         assert!(cost("both") > 99.0, "tokens have a price of the operator's own");
     });
 }
+
+#[test]
+fn a_health_check_of_speech_asks_for_the_voice_that_is_said() {
+    let upstream = Upstream::start();
+    let url = upstream.url();
+    let app = TestApp::of(&format!(
+        "model_list:
+  - {{model_name: voice, litellm_params: {{model: openai/tts-1, api_base: {url}/good/v1, api_key: sk-x}}, \
+     model_info: {{mode: audio_speech, health_check_voice: nova}}}}
+"
+    ));
+    assert_eq!(app.ask("GET", "/health?model=voice").send().status, 200);
+    let (_, asked) = upstream.asked().into_iter().find(|(path, _)| path.ends_with("/audio/speech")).expect("a check");
+    assert!(asked.contains("\"nova\""), "{asked}");
+}
+
+#[test]
+fn both_halves_of_a_credential_of_langfuse_become_one() {
+    let upstream = Upstream::start();
+    let app = TestApp::of(&format!(
+        "general_settings:
+  pass_through_endpoints:
+    - {{path: /traces, target: \"{}/good/v1\", auth: false, headers: {{LANGFUSE_PUBLIC_KEY: os.environ/LANGFUSE_WHO, LANGFUSE_SECRET_KEY: proof}}}}
+environment_variables: {{LANGFUSE_WHO: who}}
+",
+        upstream.url()
+    ));
+    assert_eq!(app.ask("POST", "/traces").json(&json!({})).send().status, 200);
+    assert_eq!(upstream.keys().last().map(String::as_str), Some("Basic d2hvOnByb29m"));
+}
+
+#[test]
+fn rates_in_the_model_info_hold_as_itpm_does() {
+    let models = "
+  - {model_name: m, litellm_params: {model: demo/echo}, model_info: {rpm: 1}}
+router_settings: {optional_pre_call_checks: [enforce_model_rate_limits], num_retries: 0}
+";
+    with(models, |gateway| {
+        let statuses = [0; 2].map(|_| gateway.chat(MASTER, "m").status.as_u16());
+        assert_eq!(statuses, [200, 429]);
+    });
+}

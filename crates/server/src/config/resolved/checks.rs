@@ -44,6 +44,8 @@ pub struct Check {
     pub timeout: Option<Duration>,
     /// The most tokens of the answer.
     pub max_tokens: Option<u32>,
+    /// The voice to ask for.
+    pub voice: Option<String>,
     /// Not checked in the background.
     pub is_off: bool,
 }
@@ -85,6 +87,7 @@ impl Check {
             model: fields.text("health_check_model"),
             timeout: fields.seconds("health_check_timeout"),
             max_tokens: fields.count("health_check_max_tokens"),
+            voice: fields.text("health_check_voice"),
             is_off: fields.flag("disable_background_health_check").unwrap_or(false),
         }
     }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map as Json, Value};
 use switchboard_engine::upstream::Origin;
@@ -103,9 +105,13 @@ impl PassThrough {
     }
 }
 
+/// Names that LiteLLM takes for the two halves of one credential: who asks, and how that is proven.
+const HALVES: [&str; 2] = ["LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY"];
+
 /// The headers it adds. A value may name a variable, whole or as its last part (`bearer os.environ/KEY`).
 fn headers(written: &Json<String, Value>, environment: &Environment) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
+    let mut said: Vec<(&str, String)> = Vec::new();
     for (name, value) in written.get("headers").and_then(Value::as_object).into_iter().flatten() {
         let Some(text) = value.as_str() else { continue };
         let text = match text.split_once(REFERENCE) {
@@ -114,6 +120,14 @@ fn headers(written: &Json<String, Value>, environment: &Environment) -> Result<H
             }
             _ => text.to_owned(),
         };
+        said.push((name, text));
+    }
+    let half = |name: &str| said.iter().find(|(known, _)| *known == name).map(|(_, text)| text.clone());
+    if let [Some(who), Some(proof)] = HALVES.map(half) {
+        said.retain(|(name, _)| !HALVES.contains(name));
+        said.push(("authorization", format!("Basic {}", STANDARD.encode(format!("{who}:{proof}")))));
+    }
+    for (name, text) in said {
         let bad = || format!("has a header `{name}` that cannot be sent");
         let name: HeaderName = name.parse().map_err(|_| bad())?;
         let mut value = HeaderValue::try_from(text).map_err(|_| format!("has a value of `{name}` that cannot be sent"))?;

@@ -255,7 +255,11 @@ fn listen(
     let host = overrides.host.as_deref().or_else(|| environment.get_non_empty("HOST")).unwrap_or(usual);
     let ip = host_address(host).unwrap_or_else(|| {
         let message = format!("`{host}` is not an address to listen on");
-        reader.found.error(&at, message, "set HOST to `127.0.0.1`, `0.0.0.0` or `::`");
+        let (at, setting) = match overrides.host {
+            Some(_) => (Location::whole("command line"), "write `--host` with"),
+            None => (at.clone(), "set HOST to"),
+        };
+        reader.found.error(&at, message, format!("{setting} `127.0.0.1`, `0.0.0.0` or `::`"));
         IpAddr::V4(Ipv4Addr::LOCALHOST)
     });
     let port = overrides.port.or_else(|| {
