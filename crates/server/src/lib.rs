@@ -40,6 +40,7 @@ mod html;
 mod id;
 mod identity;
 pub mod import;
+mod in_vain;
 mod keep;
 pub mod limit_rules;
 pub mod limits;

@@ -13,6 +13,7 @@ use super::{Outcome, UNUSABLE, complain, say};
 use crate::config::resolved::Deployment;
 use crate::config::{Environment, Overrides, Severity, Source, report};
 use crate::fleet::{self, overlay, transport};
+use crate::in_vain::in_vain;
 use crate::serve;
 
 #[derive(Debug, Args)]
@@ -21,7 +22,8 @@ Examples:
   switchboard check config.yaml
   switchboard check                 what `switchboard serve` would use: CONFIG_FILE_PATH, or the keys that are set
 
-Reads what `serve` would read and starts nothing. Ends with 0 when everything in it can be used, else with 64.")]
+Reads what `serve` would read and starts nothing. Ends with 0 when everything in it can be used, else with 64. What is not known, such
+as a misspelt key, is a warning: it has no effect, and ends with 64 only with --strict.")]
 pub(super) struct Check {
     /// The configuration file
     config: Option<PathBuf>,
@@ -31,6 +33,9 @@ pub(super) struct Check {
     /// Say only what is wrong
     #[arg(short, long)]
     quiet: bool,
+    /// Take warnings for errors
+    #[arg(long)]
+    strict: bool,
 }
 
 impl Check {
@@ -41,17 +46,19 @@ impl Check {
         for diagnostic in loaded.diagnostics.iter() {
             complain(&diagnostic.to_string());
         }
-        let warnings = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Warning).count();
+        let mut warnings = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Warning).count();
         let mut errors = loaded.diagnostics.errors().count() + loaded.diagnostics.faults().count();
         if let Some(config) = loaded.config {
             if !self.quiet {
                 say(&report(&config, &elsewhere(&config)));
             }
-            errors += unusable(&Arc::new(config));
+            let (wrong, vain) = built(&Arc::new(config));
+            (errors, warnings) = (errors + wrong, warnings + vain);
         }
         let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         complain(&format!("{}, {}", counted(errors, "error"), counted(warnings, "warning")));
-        Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(UNUSABLE) })
+        let is_good = errors == 0 && !(self.strict && warnings > 0);
+        Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(UNUSABLE) })
     }
 }
 
@@ -69,23 +76,28 @@ fn elsewhere(config: &crate::config::Config) -> impl Fn(&Deployment) -> Option<S
     }
 }
 
-/// Says what could not be used, and how much it is.
-fn unusable(config: &Arc<crate::config::Config>) -> usize {
-    let mut count = 0;
+/// Says what cannot be used and what never is, and how much of each there is.
+fn built(config: &Arc<crate::config::Config>) -> (usize, usize) {
+    let (mut errors, mut warnings) = (0, 0);
     let mut wrong = |message: String| {
-        complain(&message);
-        count += 1;
+        complain(&format!("error: {message}"));
+        errors += 1;
     };
     if let Err(error) = transport::of(config) {
-        wrong(format!("error: {error}"));
+        wrong(error.to_string());
     }
     match overlay::catalog(config.switchboard.catalog.as_deref()) {
         Ok(catalog) => {
-            for unusable in fleet::build(config, &catalog, Some(DEMO), &Registry::default()).1 {
-                wrong(format!("error: `{}` cannot be used: {}\n  --> {}", unusable.model_name, unusable.why, unusable.at));
+            let (fleet, unusable) = fleet::build(config, &catalog, Some(DEMO), &Registry::default());
+            for unusable in unusable {
+                wrong(format!("`{}` cannot be used: {}\n  --> {}", unusable.model_name, unusable.why, unusable.at));
+            }
+            for said in in_vain(config, &fleet) {
+                complain(&format!("warning: {said}"));
+                warnings += 1;
             }
         }
-        Err(error) => wrong(format!("error: {error}")),
+        Err(error) => wrong(error.to_string()),
     }
-    count
+    (errors, warnings)
 }

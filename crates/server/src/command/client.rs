@@ -21,7 +21,7 @@ pub(super) enum ClientError {
     #[error("the key holds letters that cannot be sent")]
     Key,
     /// Nobody answered.
-    #[error("{origin} cannot be reached: {source}")]
+    #[error("{origin} cannot be reached: {}", cause(.source))]
     Unreachable {
         /// Where.
         origin: Origin,
@@ -39,6 +39,11 @@ pub(super) enum ClientError {
     /// The answer cannot be read.
     #[error("the answer cannot be read: {0}")]
     Answer(String),
+}
+
+/// Why a server cannot be reached, in the system's words where it has some: `DialError` speaks of providers.
+fn cause(error: &DialError) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// Asks one server.

@@ -3,6 +3,7 @@
 mod card;
 mod table;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -58,6 +59,10 @@ impl Models {
             complain(&format!("error: there is no provider `{name}`{why}; `switchboard models --providers` lists them"));
             return Ok(ExitCode::from(UNUSABLE));
         }
+        if let Some(unknown) = self.unknown(&catalog) {
+            complain(&unknown);
+            return Ok(ExitCode::from(UNUSABLE));
+        }
         if let Some(name) = self.name.as_deref().filter(|_| self.is_bare()) {
             let (provider, model) = name.split_once('/').unwrap_or_default();
             if let Some(card) = catalog.model(provider, model) {
@@ -73,6 +78,18 @@ impl Models {
                 Ok(ExitCode::SUCCESS)
             }
         }
+    }
+
+    /// What no model of the catalogue is for, or able to do, and what there is instead.
+    fn unknown(&self, catalog: &Catalog) -> Option<String> {
+        let modes = || catalog.models().filter_map(|card| card.mode).collect::<BTreeSet<_>>();
+        let abilities = || catalog.models().flat_map(|card| card.supports).collect::<BTreeSet<_>>();
+        let told = |what: &str, name: &str, known: BTreeSet<String>| {
+            let list = known.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            (!known.contains(name)).then(|| format!("error: no model has the {what} `{name}`; there are {list}"))
+        };
+        let mode = self.mode.as_deref().and_then(|mode| told("mode", mode, modes()));
+        mode.or_else(|| self.supports.iter().find_map(|ability| told("ability", ability, abilities())))
     }
 
     /// Only a name was given.

@@ -10,8 +10,9 @@ use switchboard_store::{Store, Time};
 
 use super::database::Database;
 use super::reprice::time;
-use super::{Outcome, UNUSABLE, say};
+use super::{Outcome, UNUSABLE, complain, say};
 use crate::config::Environment;
+use crate::fleet::overlay;
 use crate::money::reconcile::{Columns, Report, Unit, read, reconcile};
 
 #[derive(Debug, Args)]
@@ -77,12 +78,21 @@ impl Reconcile {
         let Some(found) = self.database.find(environment) else { return Ok(ExitCode::from(UNUSABLE)) };
         let unit = if self.unit == Amounts::Cents { Unit::Cents } else { Unit::Dollars };
         let lines = read(&self.export, unit, &Columns { named: self.column })?;
-        let wanted = Attempts { from: self.from.0, until: self.to.0, provider: Some(self.provider), model: None };
+        let cards = found.config.as_ref().and_then(|config| config.switchboard.catalog.as_deref());
+        let is_known = overlay::catalog(cards)?.provider(&self.provider).is_some();
+        let wanted = Attempts { from: self.from.0, until: self.to.0, provider: Some(self.provider.clone()), model: None };
         let store = Store::open(&found.settings)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let report = runtime.block_on(reconcile(&store, &wanted, &lines, self.tolerance));
         store.close();
         let report = report?;
+        if !is_known && report.is_all_missing() {
+            complain(&format!(
+                "error: the ledger has nothing of `{}`, and no provider is called so; `switchboard models --providers` lists them",
+                self.provider
+            ));
+            return Ok(ExitCode::from(UNUSABLE));
+        }
         if self.json {
             say(&serde_json::to_string_pretty(&report)?);
         } else {

@@ -14,6 +14,7 @@ use crate::config::{Environment, Overrides, Source, Watch};
 use crate::descriptors;
 use crate::fleet::Unusable;
 use crate::fleet::overlay::OverlayError;
+use crate::in_vain::in_vain;
 use crate::live::Applied;
 use crate::log::{RequestLog, Voice};
 use crate::reload::Reload;
@@ -35,7 +36,7 @@ pub(super) struct Serve {
     /// Configuration file (LiteLLM's config.yaml works)
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Address to listen on [default: 127.0.0.1]
+    /// Address to listen on [default: 127.0.0.1; in a container, with a master key, 0.0.0.0]
     #[arg(long, value_name = "ADDRESS")]
     host: Option<String>,
     /// Port to listen on [default: 4000]
@@ -110,6 +111,9 @@ impl Serve {
         // Before anybody is told that it runs: a hang-up would end a process that does not follow it yet.
         gate.follow(watch, move |outcome, applied| told(voice, outcome, applied))?;
         left_out(&gate.unusable);
+        for said in in_vain(&gate.app.config(), &gate.app.gateway.fleet()) {
+            tracing::warn!("{said}");
+        }
         greet(&gate);
         gate.wait()?;
         tracing::info!("stopped");

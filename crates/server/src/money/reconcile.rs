@@ -147,6 +147,12 @@ impl Report {
         self.differences.is_empty()
     }
 
+    /// Whether the ledger has nothing at all.
+    pub fn is_all_missing(&self) -> bool {
+        let is_missing = |one: &Difference| one.kind == Kind::MissingInLedger;
+        self.estimated.0 == 0 && self.compared == self.differences.len() && self.differences.iter().all(is_missing)
+    }
+
     fn compare(&mut self, ledger: &Cells, export: &Cells, tolerance: NanoUsd) {
         let cells: BTreeSet<&(String, String)> = ledger.keys().chain(export.keys()).collect();
         for cell in cells {

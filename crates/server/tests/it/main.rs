@@ -25,6 +25,7 @@ mod checks;
 mod choices;
 mod circles;
 mod clients;
+mod commanded;
 mod commands;
 mod compatible;
 mod declining;

@@ -2,6 +2,8 @@
 //!
 //! No two name their columns alike, so each column has many names here, and may be given another.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -47,6 +49,9 @@ pub enum BadExport {
     /// It is neither a table nor JSON.
     #[error("the export is neither CSV nor JSON: {0}")]
     Form(String),
+    /// Nothing in it is what is compared.
+    #[error("the export has no column of a cost, of tokens or of requests, but {0}; name one, such as `--column cost=NAME`")]
+    Columns(String),
     /// A line lacks something, or has something that is none.
     #[error("line {0} of the export: {1}")]
     Line(usize, String),
@@ -66,31 +71,49 @@ const REQUESTS: &[&str] = &["requests", "num_model_requests", "n_requests", "req
 pub fn read(path: &Path, unit: Unit, columns: &Columns) -> Result<Vec<Line>, BadExport> {
     let text = std::fs::read_to_string(path).map_err(|error| BadExport::File(path.display().to_string(), error))?;
     let text = text.trim_start_matches('\u{feff}');
-    let rows = if text.trim_start().starts_with(['{', '[']) { of_json(text)? } else { of_table(text)? };
+    let (rows, head) = if text.trim_start().starts_with(['{', '[']) { of_json(text)? } else { of_table(text)? };
+    let counted = [("cost", COST), ("input", INPUT), ("output", OUTPUT), ("requests", REQUESTS)];
+    if !head.is_empty()
+        && !head.iter().any(|name| counted.iter().any(|(what, known)| columns.names(what, known).any(|column| column == *name)))
+    {
+        return Err(BadExport::Columns(head.into_iter().collect::<Vec<_>>().join(", ")));
+    }
     rows.iter().enumerate().map(|(at, row)| line(row, unit, columns).map_err(|why| BadExport::Line(at + 1, why))).collect()
 }
 
 type Row = Map<String, Value>;
 
-fn of_table(text: &str) -> Result<Vec<Row>, BadExport> {
+/// Rows, and the names of columns that any of them has.
+type Table = (Vec<Row>, BTreeSet<String>);
+
+impl Columns {
+    /// What a column may be called.
+    fn names<'a>(&'a self, what: &'a str, known: &'a [&'a str]) -> impl Iterator<Item = Cow<'a, str>> {
+        let own = self.named.iter().filter(move |(name, _)| name == what).map(|(_, column)| Cow::Owned(plain(column)));
+        own.chain(known.iter().map(|name| Cow::Borrowed(*name)))
+    }
+}
+
+fn of_table(text: &str) -> Result<Table, BadExport> {
     let bad = |error: csv::Error| BadExport::Form(error.to_string());
     let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
     let head: Vec<String> = reader.headers().map_err(bad)?.iter().map(plain).collect();
+    if head.is_empty() {
+        return Err(BadExport::Form("it is empty".to_owned()));
+    }
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(bad)?;
         rows.push(head.iter().cloned().zip(record.iter().map(Value::from)).collect());
     }
-    Ok(rows)
+    Ok((rows, head.into_iter().collect()))
 }
 
-fn of_json(text: &str) -> Result<Vec<Row>, BadExport> {
+fn of_json(text: &str) -> Result<Table, BadExport> {
     let whole: Value = serde_json::from_str(text).map_err(|error| BadExport::Form(error.to_string()))?;
-    let list = match &whole {
-        Value::Array(list) => list.as_slice(),
-        _ => whole["data"].as_array().map_or(&[][..], Vec::as_slice),
-    };
-    let mut rows = Vec::new();
+    let list = whole.as_array().or_else(|| whole["data"].as_array());
+    let list = list.ok_or_else(|| BadExport::Form("it has no list of lines, nor one in `data`".to_owned()))?;
+    let mut rows: Vec<Row> = Vec::new();
     for one in list {
         let Some(outer) = one.as_object() else { continue };
         match outer.get("results").and_then(Value::as_array) {
@@ -104,7 +127,8 @@ fn of_json(text: &str) -> Result<Vec<Row>, BadExport> {
             None => rows.push(outer.iter().map(|(name, value)| (plain(name), value.clone())).collect()),
         }
     }
-    Ok(rows)
+    let head = rows.iter().flat_map(Row::keys).cloned().collect();
+    Ok((rows, head))
 }
 
 /// A name without what people write otherwise each time.
@@ -114,9 +138,8 @@ fn plain(name: &str) -> String {
 
 fn line(row: &Row, unit: Unit, columns: &Columns) -> Result<Line, String> {
     let find = |what: &str, known: &[&str]| {
-        let own = columns.named.iter().find(|(name, _)| name == what).map(|(_, column)| plain(column));
-        let mut names = own.iter().map(String::as_str).chain(known.iter().copied());
-        names.find_map(|name| row.get(name).filter(|value| !value.is_null() && value.as_str() != Some("")))
+        let mut names = columns.names(what, known);
+        names.find_map(|name| row.get(&*name).filter(|value| !value.is_null() && value.as_str() != Some("")))
     };
     let day = find("date", DATE).and_then(day).ok_or("it has no date")?;
     let model = find("model", MODEL).and_then(Value::as_str).map(model).unwrap_or_default();
