@@ -39,7 +39,7 @@ fn modes(config: &Config, fleet: &Fleet) -> Vec<String> {
         let built = fleet.deployments().find(|built| built.spec.id == deployment.model_info.id)?;
         (!built.serves(operation)).then(|| {
             let (name, provider) = (&deployment.model_name, &built.spec.provider);
-            format!("`{name}` is of `mode: {mode}`, which is not spoken with its provider `{provider}`: such requests are refused")
+            format!("`{name}` is of `mode: {mode}`, which its provider `{provider}` does not serve: such requests are refused")
         })
     });
     told.collect()

@@ -38,13 +38,15 @@ fn routes_that_get_nothing_are_told() {
 fn a_use_that_a_provider_does_not_serve_is_told() {
     let folder = Folder::new("uses");
     let text = "model_list:
-  - {model_name: vectors, litellm_params: {model: huggingface/x, api_key: k}, model_info: {mode: embedding}}
+  - {model_name: vectors, litellm_params: {model: anthropic/claude-sonnet-5-5, api_key: k}, model_info: {mode: embedding}}
   - {model_name: fine, litellm_params: {model: openai/text-embedding-3-small, api_key: k}, model_info: {mode: embedding}}
 ";
     let file = folder.write("config.yaml", text);
     let (code, told) = said(&["check", file.to_str().expect("text")]);
     assert!(
-        code == Some(0) && told.contains("`vectors` is of `mode: embedding`, which is not spoken") && !told.contains("`fine` is"),
+        code == Some(0)
+            && told.contains("`vectors` is of `mode: embedding`, which its provider `anthropic` does not serve")
+            && !told.contains("`fine` is"),
         "{told}"
     );
 }

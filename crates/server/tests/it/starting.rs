@@ -1,6 +1,7 @@
 //! A start with what an earlier gateway left.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use sqlx::Executor;
 use switchboard_engine::admit::NanoUsd;
@@ -22,10 +23,13 @@ impl Left {
     fn new(name: &str) -> Self {
         let folder = Folder::new(name);
         let data = folder.path("data");
-        std::fs::create_dir(&data).expect("a folder");
+        let config = folder.write("config.yaml", &format!("switchboard: {{data_dir: {}}}\n", data.display()));
         let address = format!("sqlite:{}", data.join("switchboard.db").display());
-        let store = Store::open(&Settings { address, connections: 2 }).expect("an address");
-        store.migrate().expect("a database");
+        let left = Self { folder, store: Store::open(&Settings { address, connections: 2 }).expect("an address"), config };
+        let mut served = Served::start(&left.arguments());
+        served.until("listening on");
+        served.signal("-TERM");
+        served.until("stopped");
         let (journal, _) = Journal::open(&data.join("journal"), Durability::Grouped).expect("a journal");
         let intent = Intent {
             attempt: AttemptId::mint(micros()),
@@ -40,45 +44,46 @@ impl Left {
             group: "m",
         };
         journal.intend(&intent).expect("written");
-        drop(journal);
-        let config = folder.write("config.yaml", &format!("switchboard: {{data_dir: {}}}\n", data.display()));
-        Self { folder, store, config }
+        left
     }
 
     fn arguments(&self) -> [&str; 5] {
         ["serve", "--config", self.config.to_str().expect("text"), "--port", "0"]
     }
 
-    /// Runs statements on one connection, which keeps what they hold until the answer is dropped.
-    fn hold(&self, statements: &'static [&'static str]) -> sqlx::pool::PoolConnection<sqlx::Any> {
+    /// Does something to the database, and keeps it locked for as long as the sender is there.
+    fn hold(&self, statement: &'static str) -> tokio::sync::oneshot::Sender<()> {
+        let (release, released) = tokio::sync::oneshot::channel::<()>();
         let pool = self.store.sql().writers.clone();
-        let held = self.store.thread().block(async move {
-            let mut connection = pool.acquire().await?;
-            for statement in statements {
-                connection.execute(*statement).await?;
-            }
-            Ok(connection)
+        let (done, waits) = std::sync::mpsc::channel();
+        self.store.thread().handle().spawn(async move {
+            let mut connection = pool.acquire().await.expect("a connection");
+            connection.execute("BEGIN IMMEDIATE").await.expect("a transaction");
+            connection.execute(statement).await.expect("a statement");
+            done.send(()).expect("somebody waits");
+            // That the sender is gone says the same as its word.
+            let _ = released.await;
+            connection.execute("COMMIT").await.expect("a transaction");
         });
-        held.expect("a connection")
+        waits.recv_timeout(Duration::from_secs(20)).expect("a lock");
+        release
     }
 }
 
 #[test]
 fn a_start_waits_for_a_ledger_that_takes_its_time() {
     let left = Left::new("starting-slow");
-    let held = left.hold(&["BEGIN IMMEDIATE"]);
+    let held = left.hold("SELECT 1");
     let mut served = Served::start(&left.arguments());
     served.until("on its way to the database");
-    // What is given back keeps its transaction; what is closed does not.
     drop(held);
-    left.store.close();
     served.until("listening on");
 }
 
 #[test]
 fn a_ledger_that_takes_nothing_is_told_of_with_its_cause() {
     let left = Left::new("starting-broken");
-    drop(left.hold(&["DROP TABLE ledger_seals"]));
+    drop(left.hold("DROP TABLE ledger_seals"));
     left.store.close();
     let output = run(&left.arguments());
     let told = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -15,7 +15,7 @@ Switchboard reads the `config.yaml` of LiteLLM's proxy as it is, and its own set
 - Numbers and booleans may be written as text. Durations are in seconds, except where the name ends in `_ms`.
 - A key that is not listed is reported, with the name that was probably meant. Below `litellm_params` it is a default
   request parameter instead, and below `model_info` it is kept and echoed. So are names within maps and words of lists, where it is
-  known what may stand there. `switchboard check --strict` takes warnings for errors.
+  known what may stand there. `switchboard check --strict` takes such warnings for errors.
 - A key marked *no effect yet* is accepted, and named at start-up.
 
 Without a file, every provider whose key is in the environment serves its models as `provider/model`.
