@@ -210,7 +210,7 @@ impl From<StoreError> for Refused {
             let message = "The database is away or busy; try again in a moment";
             return Self::new(503, OUTAGE, Value::Null, message).after(1);
         }
-        tracing::error!(%error, "the database refused a statement");
+        tracing::error!(%error, source = ?std::error::Error::source(&error), "the database refused a statement");
         Self::new(500, "internal_server_error", Value::Null, "The database refused; the gateway's log says why")
     }
 }

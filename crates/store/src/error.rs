@@ -23,7 +23,7 @@ pub enum StoreError {
     #[error("`{0}` exists already")]
     Conflict(String),
     /// What is stored cannot be read.
-    #[error("a stored {what} cannot be read: {source}")]
+    #[error("a stored {what} cannot be read")]
     Unreadable {
         /// What it should have been.
         what: &'static str,

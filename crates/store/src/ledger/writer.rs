@@ -80,7 +80,7 @@ impl Writer {
         let place = || self.carried.borrow().place;
         let ask = || {
             let done = self.flush_blocking(patience.min(LOOK));
-            if done.is_err() {
+            if let Err(StoreError::Behind { why: None }) = done {
                 let ((file, byte), (last, _)) = (place(), self.journal.written());
                 tracing::info!(file, byte, last, "what the last gateway left in the journal is on its way to the database");
             }

@@ -16,7 +16,7 @@ pub enum Within {
     Any,
     /// One of these words, or several in a list.
     Words(&'static [&'static str]),
-    /// The same, or paths.
+    /// The same, or paths and patterns of them.
     Paths(&'static [&'static str]),
     /// A map of these names.
     Names(&'static [&'static str]),
@@ -38,7 +38,7 @@ impl Within {
             Within::Any => {}
             Within::Words(words) => look_at_words(full, words, node, found),
             Within::Paths(words) => {
-                let is_path = |node: &Node| keys::text(node).is_some_and(|text| text.starts_with('/'));
+                let is_path = |node: &Node| keys::text(node).is_some_and(|text| text.contains(['/', '*']));
                 let single = std::slice::from_ref(node);
                 let others = node.as_list().unwrap_or(single).iter().filter(|node| !is_path(node));
                 others.for_each(|node| look_at_words(full, words, node, found));
