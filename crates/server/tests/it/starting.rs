@@ -26,10 +26,7 @@ impl Left {
         let config = folder.write("config.yaml", &format!("switchboard: {{data_dir: {}}}\n", data.display()));
         let address = format!("sqlite:{}", data.join("switchboard.db").display());
         let left = Self { folder, store: Store::open(&Settings { address, connections: 2 }).expect("an address"), config };
-        let mut served = Served::start(&left.arguments());
-        served.until("listening on");
-        served.signal("-TERM");
-        served.until("stopped");
+        Served::start(&left.arguments()).until("listening on");
         let (journal, _) = Journal::open(&data.join("journal"), Durability::Grouped).expect("a journal");
         let intent = Intent {
             attempt: AttemptId::mint(micros()),
