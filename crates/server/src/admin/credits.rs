@@ -1,9 +1,12 @@
 //! `/credits/…`: putting money into accounts, taking it out, and looking at them.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Value, json};
 use switchboard_engine::admit::Withheld;
 use switchboard_engine::terms::{Level, NanoUsd};
-use switchboard_store::object::{CreditAccount, CreditEntry, Team, User, WITHDRAWAL};
+use switchboard_store::desk::{Filter, Order, Page, Sort};
+use switchboard_store::object::{CreditAccount, CreditEntry, Key, Team, User, WITHDRAWAL};
 use switchboard_store::{Desk, Money, Time};
 
 use super::form::{self, Form};
@@ -26,6 +29,7 @@ pub enum Credits {
     Update,
     Info,
     List,
+    Entries,
 }
 
 use Credits as Do;
@@ -39,6 +43,7 @@ pub(super) const ROWS: &[Row] = &[
     post("/credits/update", Action::Credits(Do::Update), Admin, "CreditUpdateRequest", "From which balance on it is told"),
     get("/credits/info", Action::Credits(Do::Info), Viewer, "An account with its balance and entries"),
     get("/credits/list", Action::Credits(Do::List), Viewer, "Every account with its balance"),
+    get("/credits/entries", Action::Credits(Do::Entries), Viewer, "What was put into accounts and taken out by hand, page by page"),
 ];
 
 /// Does what a route does.
@@ -51,6 +56,7 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
         Do::Update => update(request).await,
         Do::Info => info(request).await,
         Do::List => list(request).await,
+        Do::Entries => entries(request).await,
     }
 }
 
@@ -63,10 +69,13 @@ fn form(request: &Request, name: &'static str) -> Result<Form, Refused> {
     }
 }
 
+/// The fields of requests that name whose account is meant.
+const OWNERS: [(&str, Level); 4] =
+    [("team_id", Level::Team), ("user_id", Level::User), ("key", Level::Key), ("organization_id", Level::Organization)];
+
 /// Whose account a request means: one owner, or everybody's where it names none.
 fn named<'a>(said: impl Fn(&str) -> Option<&'a str>) -> Result<(Level, String), Refused> {
-    let owners = [("team_id", Level::Team), ("user_id", Level::User), ("key", Level::Key), ("organization_id", Level::Organization)];
-    let mut found = owners.into_iter().filter_map(|(name, level)| Some((level, said(name)?.to_owned())));
+    let mut found = OWNERS.into_iter().filter_map(|(name, level)| Some((level, said(name)?.to_owned())));
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
         (None, _) => Ok((Level::Proxy, String::new())),
@@ -204,12 +213,60 @@ async fn info(request: &Request) -> Answer {
 }
 
 async fn list(request: &Request) -> Answer {
-    let accounts: Vec<CreditAccount> = request.read(|desk| async move { Ok(desk.all().await?) }).await?;
+    let read = request.read(|desk| async move {
+        let accounts: Vec<CreditAccount> = desk.all().await?;
+        let keys = keys_of(&desk, accounts.iter().map(|account| account.account_id.as_str())).await?;
+        Ok((accounts, keys))
+    });
+    let (accounts, keys) = read.await?;
     let mut shown = Vec::with_capacity(accounts.len());
     for account in &accounts {
-        shown.push(row(request, account).await?);
+        let mut row = row(request, account).await?;
+        put_owner(&mut row, &account.account_id, &keys);
+        shown.push(row);
     }
     Ok(json!({"data": shown}))
+}
+
+/// `GET /credits/entries`: the eldest first.
+async fn entries(request: &Request) -> Answer {
+    let (number, size) = (request.number("page", 1, 1, i64::from(u32::MAX))?, request.number("size", 50, 1, 100)?);
+    let page = Page { number, size, sort: Sort::Created, order: Order::Ascending };
+    let read = request.read(move |desk| async move {
+        let (entries, total) = desk.page::<CreditEntry>(&Filter::default(), page).await?;
+        let keys = keys_of(&desk, entries.iter().map(|entry| entry.account_id.as_str())).await?;
+        Ok((entries, total, keys))
+    });
+    let (entries, total, keys) = read.await?;
+    let shown = entries.iter().map(|entry| {
+        let mut row = json!(entry);
+        put_owner(&mut row, &entry.account_id, &keys);
+        row
+    });
+    let pages = (total + size - 1) / size;
+    Ok(json!({"entries": shown.collect::<Vec<_>>(), "total_count": total, "current_page": number, "total_pages": pages}))
+}
+
+/// The keys that have those accounts, by the account: one that was regenerated has the account of the first.
+async fn keys_of(desk: &Desk, accounts: impl Iterator<Item = &str>) -> Result<HashMap<String, String>, Refused> {
+    let owners = accounts.map(credits::owner).filter(|owner| owner.level == Level::Key);
+    let wanted: HashSet<String> = owners.map(|owner| owner.id.to_string()).collect();
+    let ids: Vec<String> = wanted.iter().cloned().collect();
+    let mut known = desk.several::<Key>(&ids).await?;
+    if known.len() < wanted.len() {
+        known.extend(desk.all::<Key>().await?);
+    }
+    let own = known.into_iter().filter(|key| wanted.contains(key.account()));
+    Ok(own.map(|key| (key.account().to_owned(), key.token)).collect())
+}
+
+/// Tells whose an account is, in the words of requests.
+fn put_owner(row: &mut Value, account: &str, keys: &HashMap<String, String>) {
+    let owner = credits::owner(account);
+    if let Some((field, _)) = OWNERS.into_iter().find(|(_, level)| *level == owner.level) {
+        let id: &str = &owner.id;
+        row[field] = json!(keys.get(id).filter(|_| owner.level == Level::Key).map_or(id, String::as_str));
+    }
 }
 
 async fn row(request: &Request, account: &CreditAccount) -> Result<Value, Refused> {

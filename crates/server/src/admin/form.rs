@@ -28,6 +28,24 @@ pub(super) fn known(name: &str, body: &Value) -> Value {
     Value::Object(fields.map(|(field, value)| (field.clone(), value.clone())).collect())
 }
 
+/// A field as one of those forms takes it, with times written in one way, or why none does. Null says nothing, and so do fields
+/// that no form knows.
+pub(crate) fn taken(forms: &[&str], name: &str, value: &Value) -> Result<Value, String> {
+    let mut refused = None;
+    for field in forms.iter().filter_map(|of| types::form(of).iter().find(|field| field.name == name)).filter(|_| !value.is_null()) {
+        let mut complaints = Vec::new();
+        let checked = check::field(field, value, &mut complaints);
+        let Some(complaint) = complaints.first() else { return Ok(checked) };
+        refused = refused.or_else(|| complaint["msg"].as_str().map(str::to_owned));
+    }
+    refused.map_or_else(|| Ok(value.clone()), Err)
+}
+
+/// The fields that a request by that form must have.
+pub(crate) fn required(form: &str) -> impl Iterator<Item = &'static str> {
+    types::form(form).iter().filter(|field| field.required).map(|field| field.name.as_str())
+}
+
 impl Form {
     /// Reads a body as the form of that name.
     pub fn read(name: &'static str, body: Option<&Value>) -> Result<Self, Refused> {

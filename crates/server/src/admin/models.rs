@@ -11,7 +11,7 @@ mod new;
 mod passing;
 mod rename;
 pub(crate) mod rules;
-pub(super) mod settings;
+pub(crate) mod settings;
 mod tags;
 
 use serde_json::{Map, Value, json};

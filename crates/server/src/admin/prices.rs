@@ -9,8 +9,8 @@ use switchboard_store::ledger::Attempts;
 use switchboard_store::object::DatedPrice;
 use switchboard_store::{Money, Time};
 
-use super::routes::Row;
-use super::routes::{Action, get, post};
+use super::form::Form;
+use super::routes::{Action, Row, get, post};
 use super::{Answer, Request};
 use crate::authz::Policy::{Admin, Viewer};
 use crate::books::prices;
@@ -22,6 +22,7 @@ use crate::refused::Refused;
 #[allow(missing_docs, reason = "each is the route it is named after")]
 pub enum Prices {
     New,
+    Update,
     List,
     Delete,
     Reprice,
@@ -32,6 +33,7 @@ use Prices as Do;
 /// The routes.
 pub(super) const ROWS: &[Row] = &[
     post("/prices/new", Action::Prices(Do::New), Admin, "PriceNewRequest", "Prices of a model from a date on"),
+    post("/prices/update", Action::Prices(Do::Update), Admin, "PriceUpdateRequest", "Change prices that have a date"),
     get("/prices/list", Action::Prices(Do::List), Viewer, "Prices that have a date"),
     post("/prices/delete", Action::Prices(Do::Delete), Admin, "PriceDeleteRequest", "Prices that have a date hold no more"),
     post("/spend/reprice", Action::Prices(Do::Reprice), Admin, "RepriceRequest", "Reckon a period again at the prices that hold"),
@@ -41,6 +43,7 @@ pub(super) const ROWS: &[Row] = &[
 pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
     match action {
         Do::New => new(request).await,
+        Do::Update => update(request).await,
         Do::List => list(request).await,
         Do::Delete => delete(request).await,
         Do::Reprice => again(request).await,
@@ -52,42 +55,73 @@ const ABSURD: i128 = 100;
 
 async fn new(request: &Request) -> Answer {
     let form = request.form("PriceNewRequest")?;
-    let model = form.owned("model").unwrap_or_default();
-    let said = form.object("prices").cloned().unwrap_or_default();
-    let named: Option<BTreeMap<String, Number>> =
-        said.iter().map(|(name, value)| Some((name.clone(), value.as_number()?.clone()))).collect();
-    let named = named.filter(|named| !named.is_empty());
-    let named = named.ok_or_else(|| Refused::said(400, "prices must be numbers of dollars by name, such as input_cost_per_token"))?;
-    let (from, until) = (form.time("effective_from").unwrap_or_default(), form.time("effective_until"));
-    if until.is_some_and(|until| until <= from) {
-        return Err(Refused::said(400, "effective_until must be after effective_from"));
-    }
-    let app = &request.app;
-    let fleet = app.gateway.fleet();
-    let of_deployment = fleet.deployments().find(|deployment| deployment.spec.id == model).and_then(|deployment| deployment.card.clone());
-    let present = of_deployment.or_else(|| prices::card(&app.catalog(), &model));
-    if present.is_none() && !model.contains('/') {
-        return Err(Refused::said(400, "model must be provider/model, or the id of a deployment"));
-    }
-    check(&named, present.as_ref(), form.flag("force") == Some(true))?;
-    let note = form.owned("note");
+    let price = said(request, &form, DatedPrice { price_id: crate::id::mint(), created_at: Time::now(), ..DatedPrice::default() })?;
     let write = request.write(move |desk| async move {
-        let price = DatedPrice {
-            price_id: crate::id::mint(),
-            model,
-            effective_from: from,
-            effective_until: until,
-            prices: named,
-            note,
-            created_by: Some(desk.actor().to_owned()),
-            created_at: Time::now(),
-        };
+        let price = DatedPrice { created_by: Some(desk.actor().to_owned()), ..price };
         desk.put(&price).await?;
         Ok::<_, Refused>(price)
     });
     let price = write.await?;
-    money::refresh(app).await?;
+    money::refresh(&request.app).await?;
     Ok(json!(price))
+}
+
+/// `POST /prices/update`: what is not sent stays. Of what has begun only that which is still to come is changed, unless that is meant.
+async fn update(request: &Request) -> Answer {
+    let form = request.form("PriceUpdateRequest")?;
+    let id = form.owned("price_id").unwrap_or_default();
+    let missing = || Refused::said(404, "there is no such price");
+    let present: DatedPrice = request.read(move |desk| async move { desk.get(&id).await?.ok_or_else(missing) }).await?;
+    let price = said(request, &form, present.clone())?;
+    if form.flag("past") != Some(true) && present.changes_past(Some(&price), Time::now()) {
+        let why = "the price holds already, and calls may have been charged by it: let another one follow it, or send past: true";
+        return Err(Refused::said(409, why));
+    }
+    let write = request.write(move |desk| async move {
+        match desk.get::<DatedPrice>(&present.price_id).await? {
+            Some(now) if now == present => Ok::<_, Refused>(desk.put(&price).await.map(|()| price)?),
+            Some(_) => Err(Refused::said(409, "the price was changed meanwhile")),
+            None => Err(missing()),
+        }
+    });
+    let price = write.await?;
+    money::refresh(&request.app).await?;
+    Ok(json!(price))
+}
+
+/// A price with what a form says of it.
+fn said(request: &Request, form: &Form, mut price: DatedPrice) -> Result<DatedPrice, Refused> {
+    price.model = form.owned("model").unwrap_or(price.model);
+    price.effective_from = form.time("effective_from").unwrap_or(price.effective_from);
+    if form.sent("effective_until") {
+        price.effective_until = form.time("effective_until");
+    }
+    if form.sent("note") {
+        price.note = form.owned("note");
+    }
+    if price.effective_until.is_some_and(|until| until <= price.effective_from) {
+        return Err(Refused::said(400, "effective_until must be after effective_from"));
+    }
+    let (app, model) = (&request.app, &price.model);
+    let fleet = app.gateway.fleet();
+    let of_deployment = fleet.deployments().find(|deployment| deployment.spec.id == *model).and_then(|deployment| deployment.card.clone());
+    let present = of_deployment.or_else(|| prices::card(&app.catalog(), model));
+    if present.is_none() && !model.contains('/') {
+        return Err(Refused::said(400, "model must be provider/model, or the id of a deployment"));
+    }
+    let sent = form.object("prices");
+    if let Some(sent) = sent {
+        let named: Option<BTreeMap<String, Number>> =
+            sent.iter().map(|(name, value)| Some((name.clone(), value.as_number()?.clone()))).collect();
+        price.prices = named.unwrap_or_default();
+    }
+    if price.prices.is_empty() {
+        return Err(Refused::said(400, "prices must be numbers of dollars by name, such as input_cost_per_token"));
+    }
+    if sent.is_some() {
+        check(&price.prices, present.as_ref(), form.flag("force") == Some(true))?;
+    }
+    Ok(price)
 }
 
 /// Refuses names that mean nothing, negative prices, and such as are absurdly higher than those that hold.

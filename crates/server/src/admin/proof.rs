@@ -119,7 +119,7 @@ async fn new(request: &Request) -> Answer {
         jwt_claim_value: text("jwt_claim_value"),
         token: token.ok_or_else(missing)?,
         description: form.owned("description"),
-        is_active: true,
+        is_active: form.flag("is_active").unwrap_or(true),
         created_at: now,
         updated_at: now,
         created_by: actor.clone(),

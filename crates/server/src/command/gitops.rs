@@ -4,10 +4,12 @@
 //! what differs is carried out over the management API ([`carry`]). What the files made bears a mark in the gateway; what has no
 //! mark of theirs is never changed or deleted.
 
+mod budgets;
 mod carry;
 mod difference;
 mod files;
 mod kind;
+mod rows;
 mod secret;
 mod state;
 mod tell;
@@ -42,6 +44,9 @@ struct Common {
     /// Take over what exists already and belongs to nobody
     #[arg(long)]
     adopt: bool,
+    /// Change and delete prices that hold already, by which calls may have been charged
+    #[arg(long)]
+    past_prices: bool,
     /// How it is told
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -163,7 +168,7 @@ impl Common {
         let client = Client::new(url, key.as_deref(), Transport::default())?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let state = runtime.block_on(state::State::read(&client, &wanted))?;
-        let rules = difference::Rules { prune: self.prune, adopt: self.adopt };
+        let rules = difference::Rules { prune: self.prune, adopt: self.adopt, past: self.past_prices };
         let plan = difference::plan(&wanted, &state, rules);
         Ok(Some(Work { client, plan, state, owner: wanted.owner, runtime }))
     }

@@ -19,8 +19,17 @@ pub const VARIABLES: &str = "environment_variables";
 /// Parts of names whose text is a secret.
 const TELLING: [&str; 7] = ["key", "secret", "token", "password", "credential", "authorization", "signature"];
 /// Names that have such a part and hold none.
-const HARMLESS: [&str; 6] =
-    ["litellm_credential_name", "key_management_system", "token_rate_limit_type", "tokenizer", "api_key_header_name", "keyword"];
+const HARMLESS: [&str; 9] = [
+    "litellm_credential_name",
+    "key_management_system",
+    "token_rate_limit_type",
+    "tokenizer",
+    "api_key_header_name",
+    "keyword",
+    "default_key_generate_params",
+    "upperbound_key_generate_params",
+    "key_generation_settings",
+];
 
 /// Whether a parameter of that name, with that value, is kept sealed.
 pub fn is_secret(name: &str, value: &Value) -> bool {

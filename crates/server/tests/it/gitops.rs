@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::managed::{MASTER, Managed, with};
 
-const SECRET: &str = "sk-brought-along-0123456789";
+pub(crate) const SECRET: &str = "sk-brought-along-0123456789";
 
 const FILES: &str = "
 owner: platform
@@ -35,13 +35,14 @@ guardrails:
   - {name: quiet, allowed_models: [good], limit_usd: 1, reset_interval: daily, keys: [ci], members: [bob]}
 ";
 
-struct Place<'a> {
+/// A folder with files, and the gateway that they speak of.
+pub(crate) struct Place<'a> {
     gateway: &'a Managed,
     folder: tempfile::TempDir,
 }
 
 impl Place<'_> {
-    fn write(&self, text: &str) {
+    pub(crate) fn write(&self, text: &str) {
         std::fs::write(self.folder.path().join("gateway.yaml"), text).expect("written");
     }
 
@@ -55,7 +56,8 @@ impl Place<'_> {
         output
     }
 
-    fn ended(&self, arguments: &[&str], code: i32) -> String {
+    /// Runs a command, which ends with that code; gives what it said.
+    pub(crate) fn ended(&self, arguments: &[&str], code: i32) -> String {
         let output = self.run(arguments);
         let told = format!("{}{}", text(&output.stdout), text(&output.stderr));
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
@@ -67,7 +69,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("text")
 }
 
-fn place(gateway: &Managed) -> Place<'_> {
+pub(crate) fn place(gateway: &Managed) -> Place<'_> {
     Place { gateway, folder: tempfile::tempdir().expect("a folder") }
 }
 

@@ -45,6 +45,8 @@ mod fallbacks;
 mod forwarded;
 mod gates;
 mod gitops;
+mod gitops_kinds;
+mod gitops_money;
 mod group_budgets;
 mod grouping;
 mod guardrails;

@@ -133,9 +133,49 @@ pub struct DatedPrice {
     pub created_at: Time,
 }
 
+impl DatedPrice {
+    /// Whether calls until now would have been charged otherwise if it had always been so, or had not been at all.
+    pub fn changes_past(&self, after: Option<&DatedPrice>, now: Time) -> bool {
+        if self.effective_from > now {
+            return false;
+        }
+        let Some(after) = after else { return true };
+        let ended = |price: &DatedPrice| price.effective_until.filter(|until| *until <= now);
+        let amounts = |price: &DatedPrice| price.prices.iter().map(|(name, usd)| (name.clone(), usd.as_f64())).collect::<Vec<_>>();
+        self.model != after.model
+            || self.effective_from != after.effective_from
+            || ended(self) != ended(after)
+            || amounts(self) != amounts(after)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_has_begun_is_past() {
+        let price = |from: i64, until: Option<i64>, usd: &str| DatedPrice {
+            effective_from: Time(from),
+            effective_until: until.map(Time),
+            prices: BTreeMap::from_iter([("input_cost_per_token".to_owned(), usd.parse().expect("a number"))]),
+            ..DatedPrice::default()
+        };
+        let present = price(10, None, "0.000002");
+        for (now, after, past) in [
+            (9, None, false),
+            (9, Some(price(10, None, "1")), false),
+            (10, None, true),
+            (10, Some(price(10, None, "1")), true),
+            (10, Some(price(10, None, "2e-6")), false),
+            (10, Some(price(10, Some(20), "2e-6")), false),
+            (20, Some(price(10, Some(20), "2e-6")), true),
+            (20, Some(price(11, None, "2e-6")), true),
+            (20, Some(DatedPrice { note: Some("why".to_owned()), ..present.clone() }), false),
+        ] {
+            assert_eq!(present.changes_past(after.as_ref(), Time(now)), past, "{now} {after:?}");
+        }
+    }
 
     #[test]
     fn what_expires_first_is_spent_first() {

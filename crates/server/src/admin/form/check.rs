@@ -33,6 +33,11 @@ pub(super) fn model(fields: &'static [Field], value: &Value, place: &mut Vec<Val
     Value::Object(out)
 }
 
+/// Checks one field that is there.
+pub(super) fn field(field: &'static Field, value: &Value, complaints: &mut Vec<Value>) -> Value {
+    check(&field.kind, value, &mut vec![json!(field.name)], complaints)
+}
+
 fn check(kind: &Type, value: &Value, place: &mut Vec<Value>, complaints: &mut Vec<Value>) -> Value {
     match kind {
         Type::Any => value.clone(),

@@ -140,10 +140,10 @@ fn known(request: &Request, form: &Form) -> Result<(), Refused> {
 
 /// `PUT /access_group/{access_group}/budget`
 pub(super) async fn set_budget(request: &Request) -> Answer {
-    let mut form = request.form("AccessGroupBudgetRequest")?;
+    let form = request.form("AccessGroupBudgetRequest")?;
     known(request, &form)?;
     rows::amounts(&form)?;
-    form.fields.retain(|_, value| !value.is_null());
+    let form = rows::meant(form, &[]);
     named(request).await?;
     let name = request.part(0).to_owned();
     let write = request.write(move |desk| async move {

@@ -20,17 +20,23 @@ pub(in crate::admin) enum Section {
     General,
     Litellm,
     Router,
+    Switchboard,
     Variables,
 }
 
 impl Section {
-    const ALL: [Section; 4] = [Section::General, Section::Litellm, Section::Router, Section::Variables];
+    const ALL: [Section; 5] = [Section::General, Section::Litellm, Section::Router, Section::Switchboard, Section::Variables];
+
+    fn called(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|section| section.name() == name)
+    }
 
     fn name(self) -> &'static str {
         match self {
             Section::General => "general_settings",
             Section::Litellm => "litellm_settings",
             Section::Router => "router_settings",
+            Section::Switchboard => "switchboard",
             Section::Variables => seal::VARIABLES,
         }
     }
@@ -40,6 +46,7 @@ impl Section {
             Section::General => Keys::General.keys(),
             Section::Litellm => Keys::Litellm.keys(),
             Section::Router => Keys::Router.keys(),
+            Section::Switchboard => Keys::Switchboard.keys(),
             Section::Variables => &[],
         }
     }
@@ -64,6 +71,9 @@ const OF_FILE: [&str; 15] = [
     "allow_requests_on_db_unavailable",
     "allow_client_side_credentials",
 ];
+
+/// Keys of `switchboard` that requests set; the others are the file's.
+const OF_SWITCHBOARD: [&str; 1] = ["limit_rules"];
 
 /// What the file says for a key.
 pub(super) fn in_file(request: &Request, section: Section, key: &str) -> Option<Value> {
@@ -107,10 +117,42 @@ pub(in crate::admin) async fn set(request: &Request, section: Section) -> Result
 }
 
 fn settable(section: Section, name: &str) -> Result<(), Refused> {
-    if section == Section::General && OF_FILE.contains(&name) || section == Section::Variables && !may_name(name) {
+    let is_of_file = match section {
+        Section::General => OF_FILE.contains(&name),
+        Section::Switchboard => !OF_SWITCHBOARD.contains(&name),
+        Section::Variables => !may_name(name),
+        Section::Litellm | Section::Router => false,
+    };
+    if is_of_file {
         return Err(Refused::bad(format!("`{name}` is for the gateway's file and environment to say, not for its API")));
     }
     Ok(())
+}
+
+/// Why a setting cannot be that, for those who write it down before it is sent.
+pub(crate) fn wrong_with(section: &str, name: &str, value: &Value) -> Option<String> {
+    let Some(known) = Section::called(section) else {
+        let all: Vec<&str> = Section::ALL.iter().map(|section| section.name()).collect();
+        return Some(format!("`{section}` is no section of settings; they are {}", all.join(", ")));
+    };
+    if let Err(refused) = settable(known, name) {
+        return Some(refused.message().to_owned());
+    }
+    if known == Section::Variables {
+        return (!value.is_string()).then(|| format!("`{name}` must be text"));
+    }
+    match known.keys().iter().find(|key| key.name == name) {
+        None => Some(format!("`{section}` has no key `{name}`")),
+        Some(key) if key.effect != Effect::Honoured => Some(format!("`{section}.{name}` has no effect here")),
+        Some(_) if value.is_null() => Some(format!("`{section}.{name}` says nothing: leave the line out")),
+        Some(_) => Config::wrong_with_section(section, &Json::from_iter([(name.to_owned(), value.clone())])),
+    }
+}
+
+/// Whether the API tells of a setting only that there is one.
+pub(crate) fn is_hidden(section: &str, name: &str, value: &Value) -> bool {
+    let key = Section::called(section).and_then(|section| section.keys().iter().find(|key| key.name == name));
+    section == seal::VARIABLES || key.is_some_and(|key| key.kind == Kind::Secret) || seal::is_secret(name, value)
 }
 
 /// `POST /config/update`
@@ -146,8 +188,8 @@ pub(super) async fn update(request: &Request) -> Answer {
 }
 
 /// A value that may be shown.
-fn shown(key: &Key, value: Value) -> Value {
-    if key.kind == Kind::Secret || seal::is_secret(key.name, &value) { seal::masked(&value) } else { value }
+fn shown(section: Section, name: &str, value: Value) -> Value {
+    if is_hidden(section.name(), name, &value) { seal::masked(&value) } else { value }
 }
 
 fn kind(key: &Key) -> &'static str {
@@ -161,18 +203,16 @@ fn kind(key: &Key) -> &'static str {
     }
 }
 
-/// `GET /config/list`
+/// `GET /config/list`: of a section every key that has an effect, or of all sections those that are set over the API (`stored`).
 pub(super) async fn list(request: &Request) -> Answer {
     let section = match request.required("config_type")? {
-        "general_settings" => Section::General,
-        "litellm_settings" => Section::Litellm,
-        "router_settings" => Section::Router,
-        other => {
+        "stored" => return stored(request).await,
+        name => Section::called(name).filter(|section| *section != Section::Variables).ok_or_else(|| {
             let complaint = json!({
-                "type": "literal_error", "loc": ["query", "config_type"], "msg": "Input should be 'general_settings'", "input": other,
+                "type": "literal_error", "loc": ["query", "config_type"], "msg": "Input should be 'general_settings'", "input": name,
             });
-            return Err(Refused::invalid(vec![complaint]));
-        }
+            Refused::invalid(vec![complaint])
+        })?,
     };
     let set = set(request, section).await?;
     let base = request.app.live.base();
@@ -185,7 +225,7 @@ pub(super) async fn list(request: &Request) -> Answer {
             "field_type": kind(key),
             "field_description": key.doc,
             "source": if value.is_some() { source } else { "unset" },
-            "field_value": value.map(|value| shown(key, value)),
+            "field_value": value.map(|value| shown(section, key.name, value)),
             "stored_in_db": stored.is_some(),
             "field_default_value": null,
             "premium_field": false,
@@ -196,20 +236,30 @@ pub(super) async fn list(request: &Request) -> Answer {
     Ok(told.collect())
 }
 
-fn general(name: &str) -> Result<&'static Key, Refused> {
+async fn stored(request: &Request) -> Answer {
+    let mut told = Vec::new();
+    for section in Section::ALL {
+        for (name, value) in set(request, section).await? {
+            told.push(json!({"section": section.name(), "field_name": name, "field_value": shown(section, &name, value), "source": "db"}));
+        }
+    }
+    Ok(Value::Array(told))
+}
+
+fn general(name: &str) -> Result<(), Refused> {
     let invalid = || Refused::detail(400, json!({"error": format!("Invalid field={name} passed in.")}));
-    Keys::General.find(name).ok_or_else(invalid)
+    Keys::General.find(name).map(|_| ()).ok_or_else(invalid)
 }
 
 /// `GET /config/field/info`
 pub(super) async fn field(request: &Request) -> Answer {
     let name = request.required("field_name")?.to_owned();
-    let key = general(&name)?;
+    general(&name)?;
     let stored = set(request, Section::General).await?.remove(&name);
     let source = if stored.is_some() { "db" } else { "config" };
     let value = stored.or_else(|| in_file(request, Section::General, &name)).filter(|value| !value.is_null());
     let unset = || Refused::detail(400, json!({"error": format!("Field name={name} is not set")}));
-    let value = shown(key, value.ok_or_else(unset)?);
+    let value = shown(Section::General, &name, value.ok_or_else(unset)?);
     Ok(json!({"field_name": name, "field_value": value, "source": source, "editable": settable(Section::General, &name).is_ok()}))
 }
 

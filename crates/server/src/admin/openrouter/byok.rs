@@ -15,6 +15,8 @@ use crate::refused::Refused;
 
 /// The longest list of models, keys or users.
 const MOST: usize = 100;
+/// Stands for every workspace in lists.
+const ALL: &str = "all";
 
 fn shown(key: &ProviderKey) -> Value {
     let mut row = rows::columns(key);
@@ -97,14 +99,16 @@ fn secret(form: &Form) -> Result<Option<Zeroizing<Vec<u8>>>, Refused> {
     Ok(Some(Zeroizing::new(key.as_bytes().to_vec())))
 }
 
-/// `GET /byok`
+/// `GET /byok`: those of one workspace, or of `all`.
 pub(super) async fn list(request: &Request) -> Answer {
     let (place, provider) = (request.value("workspace_id").map(str::to_owned), request.value("provider").map(str::to_owned));
     let read = request.read(move |desk| async move {
-        let place = workspaces::named(&desk, place.as_deref()).await?;
-        let mut keys: Vec<ProviderKey> = desk.of_team(place.id()).await?;
+        let mut keys: Vec<ProviderKey> = match place.as_deref() {
+            Some(ALL) => desk.all().await?,
+            place => desk.of_team(workspaces::named(&desk, place).await?.id()).await?,
+        };
         keys.retain(|key| provider.as_ref().is_none_or(|provider| key.provider == *provider));
-        keys.sort_by(|a, b| (&a.provider, a.sort_order).cmp(&(&b.provider, b.sort_order)));
+        keys.sort_by(|a, b| (&a.provider, &a.workspace_id, a.sort_order).cmp(&(&b.provider, &b.workspace_id, b.sort_order)));
         Ok(keys)
     });
     cut(request, &read.await?, shown)

@@ -148,6 +148,7 @@ async fn said(desk: &Desk, form: &Form, place: &mut Place) -> Result<(), Refused
         ("is_observability_io_logging_enabled", &mut own.is_observability_io_logging_enabled),
         ("is_observability_broadcast_enabled", &mut own.is_observability_broadcast_enabled),
         ("is_data_discount_logging_enabled", &mut own.is_data_discount_logging_enabled),
+        ("include_byok_in_budgets", &mut own.include_byok_in_budgets),
     ] {
         if let Some(flag) = form.flag(name) {
             *field = flag;

@@ -6,17 +6,22 @@
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::difference::{Deed, Moves, Plan, Step, who};
-use super::kind::{self, Call, Kind, Part};
+use super::difference::{Deed, Moves, Plan, Step, nothing, who};
+use super::kind::{self, Call, Clears, Delete, Kind, Named, Part};
 use super::secret::KeyFile;
-use super::state::{Mark, State, id_of};
-use super::tell;
+use super::state::{self, Mark, State, id_of};
+use super::{budgets, tell};
 use crate::auth::digest;
 use crate::command::client::Client;
 use crate::query::encode as segment;
 
 /// Something could not be carried out.
-type Trouble = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Trouble = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where settings are set.
+const SETTINGS: &str = "/config/update";
+/// Terms of a member that are said of those alone who are in a team already.
+const LATER: [&str; 4] = ["tpm_limit", "rpm_limit", "temp_budget_increase", "temp_budget_expiry"];
 
 /// Carries plans out.
 pub(super) struct Carrier<'a> {
@@ -35,8 +40,8 @@ impl Carrier<'_> {
                 Deed::Change => self.change(step).await,
                 Deed::Mark => self.mark(step, &step.mark).await,
                 Deed::Delete => self.delete(step).await,
-                Deed::Forget => self.release(step).await,
-                Deed::Leave | Deed::Conflict => continue,
+                Deed::Release | Deed::Forget => self.release(step).await,
+                Deed::Leave | Deed::Hold | Deed::Conflict(_) => continue,
             };
             done.map_err(|error| format!("{} `{}`: {error}", step.kind.name, step.name))?;
             say(tell::one(step).trim_end());
@@ -48,19 +53,21 @@ impl Carrier<'_> {
         self.mark(step, &Mark { owner: self.owner.to_owned(), ..Mark::default() }).await?;
         let kind = step.kind;
         let mut body = self.body(step)?;
-        body.insert(kind.alias.to_owned(), json!(step.name));
-        match kind.name {
-            "user" => {
-                body.entry("auto_create_key").or_insert(json!(false));
-            }
-            "key" => {
-                if let Some(value) = body.remove("value") {
-                    body.insert("key".to_owned(), value);
-                }
-            }
-            _ => {}
+        if let Named::By(_, field) = kind.named {
+            body.insert(field.to_owned(), self.state.referred(kind, field, &json!(step.name)).0);
+        }
+        for (field, value) in kind.unless_said {
+            body.entry(*field).or_insert(serde_json::from_str(value)?);
+        }
+        if kind.name == "key"
+            && let Some(value) = body.remove("value")
+        {
+            body.insert("key".to_owned(), value);
         }
         let answer = self.call(&kind.create, "", body).await?;
+        if answer["already_known"] == true {
+            return Err("something was put in under this id meanwhile: plan again".into());
+        }
         let row = made(kind, answer);
         if let (Some(keys), false) = (&mut self.keys, step.secrets.contains_key("value"))
             && kind.name == "key"
@@ -80,7 +87,7 @@ impl Carrier<'_> {
 
     async fn change(&mut self, step: &Step) -> Result<(), Trouble> {
         let kind = step.kind;
-        let mut id = self.state.id(kind, &step.name).ok_or("it is there no more")?;
+        let mut id = self.id(kind, &step.name)?;
         let mut body = self.body(step)?;
         if let Some(value) = body.remove("value") {
             // A key is what it is; another secret is another key under the same name.
@@ -93,48 +100,79 @@ impl Carrier<'_> {
                 self.state.learn(kind, &step.name, row);
             }
         }
-        if kind.clears_by_name() {
-            cleared(&mut body);
-        }
-        if !body.is_empty() {
-            if !kind.update.1.contains("{id}") {
-                body.insert(kind.handle.to_owned(), json!(id));
-            }
-            self.call(&kind.update, &id, body).await?;
-        }
+        self.send(kind, &step.name, &id, body, &step.along).await?;
         self.parts(step).await?;
         self.mark(step, &step.mark).await
     }
 
+    /// Sends the changes of an object, if there are any.
+    async fn send(&self, kind: &Kind, name: &str, id: &str, mut body: Map<String, Value>, along: &Map<String, Value>) -> Result<(), Trouble> {
+        if body.is_empty() {
+            return Ok(());
+        }
+        if kind.clears == Clears::ByName {
+            cleared(&mut body);
+        }
+        body.extend(self.state.naming(kind, name));
+        body.extend(along.clone());
+        if !kind.handle.is_empty() && !kind.update.1.contains("{id}") {
+            body.insert(kind.handle.to_owned(), json!(id));
+        }
+        self.call(&kind.update, id, body).await?;
+        Ok(())
+    }
+
+    /// The id of an object; what has none goes by its name.
+    fn id(&self, kind: &Kind, name: &str) -> Result<String, Trouble> {
+        let named = || kind.id.is_empty().then(|| name.to_owned());
+        self.state.id(kind, name).or_else(named).ok_or_else(|| "it is there no more".into())
+    }
+
     async fn delete(&mut self, step: &Step) -> Result<(), Trouble> {
-        let kind = step.kind;
-        if let Some(id) = self.state.id(kind, &step.name) {
-            let mut body = Map::new();
-            match (kind.delete.1, kind.delete.1.strip_suffix('*')) {
-                ("", _) => {}
-                (_, Some(field)) => {
-                    body.insert(field.to_owned(), json!([id]));
-                }
-                (field, None) => {
-                    body.insert(field.to_owned(), json!(id));
-                }
+        let (kind, mut body) = (step.kind, Map::new());
+        let id = self.id(kind, &step.name)?;
+        match &kind.delete {
+            Delete::By(call, field) => {
+                match (*field, field.strip_suffix('*')) {
+                    ("", _) => None,
+                    (_, Some(field)) => body.insert(field.to_owned(), json!([id])),
+                    (field, None) => body.insert(field.to_owned(), json!(id)),
+                };
+                self.call(call, &id, body).await?;
             }
-            self.call(&kind.delete.0, &id, body).await?;
+            Delete::Clear => self.clear(step, &id).await?,
+            Delete::Never => {}
         }
         self.release(step).await
+    }
+
+    /// What files said of an object is nothing again.
+    async fn clear(&self, step: &Step, id: &str) -> Result<(), Trouble> {
+        let kind = step.kind;
+        let Some(row) = self.state.row(kind, &step.name) else { return Ok(()) };
+        let (parts, fields): (Vec<&String>, Vec<&String>) =
+            step.mark.fields.iter().partition(|field| kind.parts().iter().any(|(part, _)| part == field));
+        let naming = self.state.naming(kind, &step.name);
+        let gone = fields.into_iter().filter(|field| !naming.contains_key(*field));
+        let body = gone.map(|field| (field.clone(), nothing(kind, row.get(field).unwrap_or(&Value::Null)))).collect();
+        self.send(kind, &step.name, id, body, &Map::new()).await?;
+        for (field, part) in kind.parts().iter().filter(|(field, _)| parts.iter().any(|part| part == field)) {
+            let remove = state::present(self.client, *part, row, &[]).await?;
+            self.part(step, id, &Moves { part: *part, field, add: Vec::new(), remove }).await?;
+        }
+        Ok(())
     }
 
     /// The fields to be sent, with ids for names, and with secrets.
     fn body(&self, step: &Step) -> Result<Map<String, Value>, Trouble> {
         let mut body = Map::new();
-        for change in &step.changes {
-            let (value, known) = self.state.referred(step.kind, &change.field, &change.after);
+        for (field, after) in step.changes.iter().map(|change| (&change.field, &change.after)).chain(&step.secrets) {
+            let (value, known) = self.state.referred(step.kind, field, after);
             if !known && !value.is_null() {
-                return Err(format!("`{}` names {}, which is not there", change.field, change.after).into());
+                return Err(format!("`{field}` names {after}, which is not there").into());
             }
-            body.insert(change.field.clone(), value);
+            body.insert(field.clone(), value);
         }
-        body.extend(step.secrets.clone());
         if step.kind.name == "model" && !body.is_empty() {
             let mut info = body.remove("model_info").and_then(|info| info.as_object().cloned()).unwrap_or_default();
             info.insert("id".to_owned(), json!(step.name));
@@ -143,10 +181,14 @@ impl Carrier<'_> {
         Ok(body)
     }
 
-    async fn call(&self, call: &Call, id: &str, body: Map<String, Value>) -> Result<Value, Trouble> {
+    async fn call(&self, call: &Call, id: &str, mut body: Map<String, Value>) -> Result<Value, Trouble> {
         let method: Method = call.0.parse()?;
-        let path = call.1.replace("{id}", &segment(id));
-        let body = Value::Object(body);
+        let mut path = call.1.replace("{id}", &segment(id));
+        while let Some((before, (field, after))) = path.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?))) {
+            let value = body.remove(field);
+            path = format!("{before}{}{after}", segment(value.as_ref().and_then(Value::as_str).unwrap_or_default()));
+        }
+        let body = Value::Object(if call.1 == SETTINGS { setting(&body) } else { body });
         let body = (method != Method::DELETE || body.as_object().is_some_and(|body| !body.is_empty())).then_some(&body);
         Ok(self.client.json(method, &path, body).await?)
     }
@@ -154,15 +196,23 @@ impl Carrier<'_> {
     /// Brings parts of an object to what they are to be.
     async fn parts(&self, step: &Step) -> Result<(), Trouble> {
         for moves in &step.moves {
-            let id = self.state.id(step.kind, &step.name).ok_or("it is there no more")?;
-            match moves.part {
-                Part::TeamMembers => self.members(&id, moves, ("team", Method::POST, Method::POST)).await?,
-                Part::OrganizationMembers => self.members(&id, moves, ("organization", Method::PATCH, Method::DELETE)).await?,
-                Part::GuardedKeys => self.assigned(&id, moves, ("keys", "key_hashes")).await?,
-                Part::GuardedMembers => self.assigned(&id, moves, ("members", "member_user_ids")).await?,
-            }
+            let id = self.id(step.kind, &step.name)?;
+            self.part(step, &id, moves).await?;
         }
         Ok(())
+    }
+
+    async fn part(&self, step: &Step, id: &str, moves: &Moves) -> Result<(), Trouble> {
+        match moves.part {
+            Part::TeamMembers => self.members(id, moves, ("team", Method::POST, Method::POST)).await,
+            Part::OrganizationMembers => self.members(id, moves, ("organization", Method::PATCH, Method::DELETE)).await,
+            Part::GuardedKeys => self.assigned(id, moves, ("keys", "key_hashes")).await,
+            Part::GuardedMembers => self.assigned(id, moves, ("members", "member_user_ids")).await,
+            Part::WorkspaceBudgets => {
+                let present = self.state.part(step.kind, &step.name, moves.field);
+                budgets::carry(self.client, id, moves, present).await
+            }
+        }
     }
 
     /// Of a team or an organization, which change and remove members by those methods.
@@ -170,10 +220,13 @@ impl Carrier<'_> {
         let place = format!("{of}_id");
         for member in &moves.add {
             let (user, role) = (who(member), &member["role"]);
-            let added = json!({&place: id, "member": {"user_id": user, "role": role}});
-            let changed = json!({&place: id, "user_id": user, "role": role});
-            // Somebody who is in it already only gets another role.
-            if self.client.json(Method::POST, &format!("/{of}/member_add"), Some(&added)).await.is_err() {
+            let (mut added, mut changed) = (member.clone(), member.clone());
+            changed[&place] = json!(id);
+            added["member"] = json!({"user_id": user, "role": role});
+            added[&place] = json!(id);
+            let has_more = member.as_object().is_some_and(|fields| fields.keys().any(|field| LATER.contains(&field.as_str())));
+            // Somebody who is in it already only gets another role, and other terms.
+            if self.client.json(Method::POST, &format!("/{of}/member_add"), Some(&added)).await.is_err() || has_more {
                 self.client.json(update.clone(), &format!("/{of}/member_update"), Some(&changed)).await?;
             }
         }
@@ -230,12 +283,18 @@ fn cleared(body: &mut Map<String, Value>) {
     }
 }
 
+/// A setting as requests write it: its section, and in it the key.
+fn setting(body: &Map<String, Value>) -> Map<String, Value> {
+    let text = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let value = body.get("field_value").cloned().unwrap_or_default();
+    Map::from_iter([(text("section"), json!({text("field_name"): value}))])
+}
+
 /// The row in an answer: some routes wrap it.
 fn made(kind: &Kind, answer: Value) -> Map<String, Value> {
     let inner = match kind.name {
         "tag" => answer.get("tag"),
-        "guardrail" => answer.get("data"),
-        _ => None,
+        _ => answer.get("data"),
     };
-    inner.unwrap_or(&answer).as_object().cloned().unwrap_or_default()
+    inner.filter(|inner| inner.is_object()).unwrap_or(&answer).as_object().cloned().unwrap_or_default()
 }

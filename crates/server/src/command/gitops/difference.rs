@@ -1,11 +1,13 @@
 //! What must be done so that the gateway is as the files say.
 
 use serde_json::{Map, Value};
+use switchboard_store::Time;
+use switchboard_store::object::DatedPrice;
 
 use super::files::{Object, Wanted};
-use super::kind::{KINDS, Kind, Part};
+use super::kind::{Clears, Delete, KINDS, Kind, Part};
 use super::secret;
-use super::state::{Mark, State};
+use super::state::{DEFAULT, Mark, State};
 
 /// What may be done.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,6 +16,8 @@ pub(super) struct Rules {
     pub(super) prune: bool,
     /// What belongs to nobody may be taken over.
     pub(super) adopt: bool,
+    /// Prices that hold already may be changed and deleted.
+    pub(super) past: bool,
 }
 
 /// What is done with one object.
@@ -24,12 +28,27 @@ pub(super) enum Deed {
     /// It is as it is to be, and only lacks the mark, or the mark is out of date.
     Mark,
     Delete,
-    /// It was made elsewhere.
-    Conflict,
+    /// Something is in the way.
+    Conflict(Clash),
     /// It is no longer named, and may not be deleted.
     Leave,
+    /// It is no longer named, and may not be deleted for what it has done.
+    Hold,
+    /// It is no longer named and stays for ever: only its mark goes.
+    Release,
     /// It is gone, and its mark with it.
     Forget,
+}
+
+/// What is in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clash {
+    /// It was made elsewhere.
+    Foreign,
+    /// It is to be what it cannot become.
+    Fixed,
+    /// Calls may have been charged by it.
+    Past,
 }
 
 /// One change of a field: what it is and what it is to be.
@@ -60,8 +79,19 @@ pub(super) struct Step {
     /// Fields to be sent that do.
     pub(super) secrets: Map<String, Value>,
     pub(super) moves: Vec<Moves>,
+    /// What is sent beside the changes of an object.
+    pub(super) along: Map<String, Value>,
+    /// Whether it holds for calls that were charged already.
+    pub(super) begun: bool,
     /// What the mark will say.
     pub(super) mark: Mark,
+}
+
+impl Step {
+    fn of(kind: &'static Kind, name: &str, deed: Deed, mark: Mark) -> Self {
+        let (changes, secrets, moves, along) = (Vec::new(), Map::new(), Vec::new(), Map::new());
+        Self { kind, name: name.to_owned(), deed, changes, secrets, moves, along, begun: false, mark }
+    }
 }
 
 /// Everything that must be done, in the order in which it can be.
@@ -78,12 +108,12 @@ impl Plan {
 
     /// Whether there is nothing to do.
     pub(super) fn is_empty(&self) -> bool {
-        self.steps.iter().all(|step| step.deed == Deed::Leave)
+        self.steps.iter().all(|step| matches!(step.deed, Deed::Leave | Deed::Hold))
     }
 
     /// Whether something stands in the way.
     pub(super) fn conflicts(&self) -> bool {
-        self.count(Deed::Conflict) > 0
+        self.steps.iter().any(|step| matches!(step.deed, Deed::Conflict(_)))
     }
 
     /// Whether a key has to be generated.
@@ -99,55 +129,52 @@ pub(super) fn plan(wanted: &Wanted, state: &State, rules: Rules) -> Plan {
     for kind in KINDS.iter().rev() {
         let own = state.marks.iter().filter(|((of, name), mark)| of == kind.name && mark.owner == wanted.owner && !named(of, name));
         for ((_, name), mark) in own {
-            let deed = match (state.row(kind, name), rules.prune) {
-                (None, _) => Deed::Forget,
-                (Some(_), true) => Deed::Delete,
-                (Some(_), false) => Deed::Leave,
+            let deed = match (state.row(kind, name), rules.prune, &kind.delete) {
+                (None, ..) => Deed::Forget,
+                (Some(_), false, _) => Deed::Leave,
+                (Some(_), true, Delete::Never) => Deed::Release,
+                (Some(row), true, _) if !rules.past && changes_past(kind, row, None) => Deed::Hold,
+                (Some(_), true, _) => Deed::Delete,
             };
-            steps.push(Step {
-                kind,
-                name: name.clone(),
-                deed,
-                changes: Vec::new(),
-                secrets: Map::new(),
-                moves: Vec::new(),
-                mark: mark.clone(),
-            });
+            steps.push(Step::of(kind, name, deed, mark.clone()));
         }
     }
     Plan { steps }
 }
 
 fn step(object: &Object, wanted: &Wanted, state: &State, rules: Rules) -> Option<Step> {
-    let row = state.row(object.kind, &object.name);
-    let known = state.marks.get(&(object.kind.name.to_owned(), object.name.clone()));
+    let kind = object.kind;
+    let row = state.row(kind, &object.name);
+    let known = state.marks.get(&(kind.name.to_owned(), object.name.clone()));
     let own = known.filter(|mark| mark.owner == wanted.owner);
-    let fields: Vec<String> = object.fields.keys().chain(object.secrets.keys()).cloned().collect();
-    let mark = Mark { owner: wanted.owner.clone(), fields, digest: object.digest.clone() };
-    let mut step = Step {
-        kind: object.kind,
-        name: object.name.clone(),
-        deed: Deed::Change,
-        changes: Vec::new(),
-        secrets: Map::new(),
-        moves: moves(object, state),
-        mark,
-    };
+    let mut step = Step::of(kind, &object.name, Deed::Change, mark(object, wanted));
+    step.moves = moves(object, state);
     let Some(row) = row else {
-        step.deed = if known.is_some() && own.is_none() { Deed::Conflict } else { Deed::Create };
+        step.deed = if known.is_some() && own.is_none() { Deed::Conflict(Clash::Foreign) } else { Deed::Create };
         let all = object.fields.iter().map(|(field, value)| Change { field: field.clone(), before: Value::Null, after: value.clone() });
         step.changes = all.collect();
         step.secrets = object.secrets.clone();
+        step.begun = kind.name == "price" && dated(&object.fields).is_some_and(|price| price.effective_from <= Time::now());
         return Some(step);
     };
-    if known.is_some() && own.is_none() || known.is_none() && !rules.adopt {
-        step.deed = Deed::Conflict;
+    if known.is_some() && own.is_none() || known.is_none() && !rules.adopt && !is_free(object, row, (wanted, state)) {
+        step.deed = Deed::Conflict(Clash::Foreign);
         return Some(step);
     }
     step.changes = changes(object, own, row, state);
     if own.is_none_or(|mark| mark.digest != object.digest) {
         step.secrets = object.secrets.clone();
     }
+    if step.changes.iter().any(|change| kind.fixed.0.contains(&change.field.as_str())) {
+        step.deed = Deed::Conflict(Clash::Fixed);
+        return Some(step);
+    }
+    if changes_past(kind, row, Some(&step.changes)) {
+        step.begun = true;
+        step.along.insert("past".to_owned(), rules.past.into());
+        step.deed = if rules.past { Deed::Change } else { Deed::Conflict(Clash::Past) };
+    }
+    step.along.extend(object.fields.get("force").filter(|_| kind.once.contains(&"force")).map(|force| ("force".to_owned(), force.clone())));
     let same = step.changes.is_empty() && step.secrets.is_empty() && step.moves.is_empty();
     let marked = own.is_some_and(|mark| mark.fields == step.mark.fields && mark.digest == step.mark.digest);
     match (same, marked) {
@@ -157,6 +184,45 @@ fn step(object: &Object, wanted: &Wanted, state: &State, rules: Rules) -> Option
     }
 }
 
+/// What a mark is to say of an object.
+fn mark(object: &Object, wanted: &Wanted) -> Mark {
+    let mut fields: Vec<String> = object.fields.keys().chain(object.secrets.keys()).cloned().collect();
+    if object.kind.delete == Delete::Clear {
+        fields.extend(object.parts.keys().map(|part| (*part).to_owned()));
+    }
+    Mark { owner: wanted.owner.clone(), fields, digest: object.digest.clone() }
+}
+
+/// Whether an object that nobody marked may be changed all the same: it came with another one, and nobody else's is that.
+fn is_free(object: &Object, row: &Map<String, Value>, (wanted, state): (&Wanted, &State)) -> bool {
+    let Some(of) = object.kind.belongs_to() else { return false };
+    match state.marks.get(&(of.to_owned(), object.name.clone())) {
+        Some(mark) => mark.owner == wanted.owner,
+        None => object.name == DEFAULT && row.get("updated_at").is_none_or(Value::is_null),
+    }
+}
+
+/// A row as the price that it is.
+fn dated(row: &Map<String, Value>) -> Option<DatedPrice> {
+    serde_json::from_value(Value::Object(row.clone())).ok()
+}
+
+/// Whether calls until now would have been charged otherwise with those changes, or without the object at all.
+fn changes_past(kind: &Kind, row: &Map<String, Value>, changes: Option<&[Change]>) -> bool {
+    if kind.name != "price" {
+        return false;
+    }
+    let after = changes.map(|changes| {
+        let changes = changes.iter().map(|change| (change.field.clone(), change.after.clone()));
+        row.clone().into_iter().chain(changes).collect::<Map<_, _>>()
+    });
+    // What cannot be read as a price is taken for one that has begun.
+    dated(row).is_none_or(|price| match after.as_ref().map(dated) {
+        Some(None) => true,
+        after => price.changes_past(after.flatten().as_ref(), Time::now()),
+    })
+}
+
 /// The fields that are not as they are to be. What was named once and is no more is to be nothing.
 fn changes(object: &Object, own: Option<&Mark>, row: &Map<String, Value>, state: &State) -> Vec<Change> {
     let kind = object.kind;
@@ -164,7 +230,8 @@ fn changes(object: &Object, own: Option<&Mark>, row: &Map<String, Value>, state:
     for (field, value) in object.fields.iter().filter(|(field, _)| !kind.once.contains(&field.as_str())) {
         let before = field_of(row, field);
         let (after, known) = state.referred(kind, field, value);
-        if !known || !same(&after, &before) {
+        let alike = if kind.whole.contains(&field.as_str()) { exactly } else { same };
+        if !known || !alike(&after, &before) {
             found.push(Change { field: field.clone(), before, after: value.clone() });
         }
     }
@@ -174,7 +241,7 @@ fn changes(object: &Object, own: Option<&Mark>, row: &Map<String, Value>, state:
         .filter(|field| !object.fields.contains_key(*field) && !object.secrets.contains_key(*field));
     for field in gone.filter(|field| !kind.once.contains(&field.as_str()) && !kind.apart.contains(&field.as_str())) {
         let before = field_of(row, field);
-        let after = if before.is_array() { Value::Array(Vec::new()) } else { Value::Null };
+        let after = nothing(kind, &before);
         if !same(&after, &before) {
             found.push(Change { field: field.clone(), before, after });
         }
@@ -182,10 +249,19 @@ fn changes(object: &Object, own: Option<&Mark>, row: &Map<String, Value>, state:
     found
 }
 
+/// What a field is when nothing is said of it any more.
+pub(super) fn nothing(kind: &Kind, before: &Value) -> Value {
+    match before {
+        Value::Array(_) if kind.clears != Clears::Null => Value::Array(Vec::new()),
+        Value::Bool(_) => Value::Bool(false),
+        _ => Value::Null,
+    }
+}
+
 /// A field of a row; terms of money stand in a table of their own where the object has no columns for them.
 fn field_of(row: &Map<String, Value>, field: &str) -> Value {
     let own = row.get(field).filter(|value| !value.is_null());
-    let of_table = || row.get("litellm_budget_table")?.get(field);
+    let of_table = || ["litellm_budget_table", "budget"].into_iter().find_map(|table| row.get(table)?.get(field));
     let of_metadata = || row.get("metadata")?.get(field);
     own.or_else(of_table).or_else(of_metadata).cloned().unwrap_or(Value::Null)
 }
@@ -218,6 +294,18 @@ pub(super) fn same(wanted: &Value, found: &Value) -> bool {
     }
 }
 
+/// Whether a value is the other one, and nothing beside it.
+fn exactly(wanted: &Value, found: &Value) -> bool {
+    match (wanted, found) {
+        (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| exactly(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(name, value)| b.get(name).is_some_and(|other| exactly(value, other)))
+        }
+        (a, b) => a == b,
+    }
+}
+
 /// What must come into parts of an object, and go out of them.
 fn moves(object: &Object, state: &State) -> Vec<Moves> {
     let parts = object.kind.parts().iter().filter_map(|(field, part)| Some((*field, *part, object.parts.get(field)?)));
@@ -226,7 +314,7 @@ fn moves(object: &Object, state: &State) -> Vec<Moves> {
         let present = state.part(object.kind, &object.name, field);
         let wanted: Vec<Value> = wanted.iter().map(|one| member(part, one, state)).collect();
         let present: Vec<Value> = present.iter().map(|one| member(part, one, state)).collect();
-        let add: Vec<Value> = wanted.iter().filter(|one| !present.contains(one)).cloned().collect();
+        let add: Vec<Value> = wanted.iter().filter(|one| !present.iter().any(|other| same(one, other))).cloned().collect();
         let remove: Vec<Value> = present.iter().filter(|one| !wanted.iter().any(|other| who(other) == who(one))).cloned().collect();
         // Whoever makes a team is in it at first.
         if !add.is_empty() || !remove.is_empty() || state.row(object.kind, &object.name).is_none() {
@@ -243,7 +331,13 @@ fn member(part: Part, one: &Value, state: &State) -> Value {
             let usual = if part == Part::TeamMembers { "user" } else { "internal_user" };
             let user = one.as_str().or_else(|| ["user", "user_id"].iter().find_map(|name| one[*name].as_str())).unwrap_or_default();
             let role = ["role", "user_role"].iter().find_map(|name| one[*name].as_str()).unwrap_or(usual);
-            serde_json::json!({"user_id": user, "role": role})
+            let mut member = one.as_object().cloned().unwrap_or_default();
+            ["user", "user_role"].iter().for_each(|name| drop(member.remove(*name)));
+            member.extend([("user_id", user), ("role", role)].map(|(name, text)| (name.to_owned(), Value::from(text))));
+            Value::Object(member)
+        }
+        Part::WorkspaceBudgets => {
+            serde_json::json!({"reset_interval": one["reset_interval"].as_str().unwrap_or("lifetime"), "limit_usd": one["limit_usd"]})
         }
         Part::GuardedKeys => {
             let text = one.as_str().unwrap_or_default();
@@ -257,7 +351,8 @@ fn member(part: Part, one: &Value, state: &State) -> Value {
 
 /// Who a member is, whatever the role.
 pub(super) fn who(member: &Value) -> &str {
-    member.as_str().or_else(|| member["user_id"].as_str()).unwrap_or_default()
+    let of = |name: &str| member[name].as_str();
+    member.as_str().or_else(|| of("user_id")).or_else(|| of("reset_interval")).unwrap_or_default()
 }
 
 /// A value as it may be told.
@@ -267,8 +362,20 @@ pub(super) fn told(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::same;
+    use super::{exactly, same};
     use serde_json::json;
+
+    #[test]
+    fn what_is_compared_whole_has_nothing_beside() {
+        for (wanted, found, expected) in [
+            (json!({"a": 1}), json!({"a": 1.0}), true),
+            (json!({"a": 1}), json!({"a": 1, "b": 2}), false),
+            (json!(["a", "b"]), json!(["b", "a"]), false),
+            (json!(false), json!(null), false),
+        ] {
+            assert_eq!(exactly(&wanted, &found), expected, "{wanted} {found}");
+        }
+    }
 
     #[test]
     fn values_are_the_same_when_nothing_would_change() {

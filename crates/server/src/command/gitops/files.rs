@@ -6,15 +6,19 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::kind::{KINDS, Kind};
-use super::secret;
+use super::kind::{KINDS, Kind, Named, Part};
+use super::{rows, secret};
 use crate::admin::form;
-use crate::config::yaml::{self, Limits, Node};
+use crate::admin::models::settings;
+use crate::config::yaml::{self, Entry, Limits, Map as Written, Node};
 use crate::config::{Diagnostics, Environment, Location};
+use crate::live::seal;
 
 /// The owner of what files make, unless they say another.
 const OWNER: &str = "gitops";
 
+/// What is everybody's is called so.
+pub(super) const GATEWAY: &str = "gateway";
 /// Everything that files say.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
@@ -38,6 +42,33 @@ pub(super) struct Object {
     pub(super) parts: BTreeMap<&'static str, Vec<Value>>,
     /// What tells whether the secrets changed.
     pub(super) digest: Option<String>,
+}
+
+impl Object {
+    fn new(kind: &'static Kind) -> Self {
+        Self { kind, name: String::new(), fields: Map::new(), secrets: Map::new(), parts: BTreeMap::new(), digest: None }
+    }
+
+    /// Whether a file says something of that field.
+    pub(super) fn says(&self, field: &str) -> bool {
+        self.fields.contains_key(field) || self.secrets.contains_key(field)
+    }
+
+    /// The name that its fields give it; none where they do not.
+    fn composed(&self) -> Option<String> {
+        let text = |field: &str| self.fields.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+        match self.kind.named {
+            Named::By(..) => None,
+            Named::Together(fields, between) => {
+                let parts: Vec<&str> = fields.iter().filter_map(|field| text(field)).collect();
+                (!parts.is_empty()).then(|| parts.join(between))
+            }
+            Named::Owner => {
+                let owner = self.kind.references.iter().find_map(|(written, field, _)| Some(format!("{written} {}", text(field)?)));
+                Some(owner.unwrap_or_else(|| GATEWAY.to_owned()))
+            }
+        }
+    }
 }
 
 struct Reading<'a> {
@@ -117,6 +148,7 @@ impl Reading<'_> {
         for entry in &map.entries {
             let folder = path.parent().unwrap_or(Path::new(""));
             match KINDS.iter().find(|kind| kind.section == entry.name) {
+                Some(kind) if kind.name == "setting" => self.settings(kind, &entry.node, folder),
                 Some(kind) => self.section(kind, &entry.node, folder),
                 None if entry.name == "owner" => self.owned_by(&entry.node),
                 None => {
@@ -151,66 +183,162 @@ impl Reading<'_> {
         };
         for item in items {
             if let Some(object) = self.object(kind, item, folder) {
-                let twice = self.wanted.objects.iter().any(|other| other.kind == kind && other.name == object.name);
-                if twice {
-                    self.found.error(&item.at, format!("the {} `{}` is there twice", kind.name, object.name), "keep one of them");
-                } else {
-                    self.wanted.objects.push(object);
+                self.want(object, &item.at);
+            }
+        }
+    }
+
+    fn want(&mut self, object: Object, at: &Location) {
+        let kind = object.kind;
+        match self.wanted.objects.iter().any(|other| other.kind == kind && other.name == object.name) {
+            true => self.found.error(at, format!("the {} `{}` is there twice", kind.name, object.name), "keep one of them"),
+            false => self.wanted.objects.push(object),
+        }
+    }
+
+    /// Settings, by section and key, as the gateway's own file has them.
+    fn settings(&mut self, kind: &'static Kind, node: &Node, folder: &Path) {
+        let hint = "write them as in config.yaml: `settings: {router_settings: {num_retries: 2}}`";
+        let Some(sections) = node.as_map() else {
+            self.found.error(&node.at, format!("`settings` must be a map, not {}", node.kind()), hint);
+            return;
+        };
+        for section in &sections.entries {
+            let Some(keys) = section.node.as_map() else {
+                self.found.error(&section.at, format!("`{}` must be a map, not {}", section.name, section.node.kind()), hint);
+                continue;
+            };
+            for entry in &keys.entries {
+                let mut object = Object::new(kind);
+                object.fields.insert("section".to_owned(), section.name.as_str().into());
+                object.fields.insert("field_name".to_owned(), entry.name.as_str().into());
+                self.put(&mut object, "field_value", entry, folder);
+                let Some(value) = object.fields.get("field_value").or(object.secrets.get("field_value")).cloned() else { continue };
+                if object.fields.contains_key("field_value") && section.name == seal::VARIABLES && seal::is_secret(&entry.name, &value) {
+                    self.secret(&entry.name, &entry.at);
+                    continue;
                 }
+                if let Some(why) = settings::wrong_with(&section.name, &entry.name, &value) {
+                    self.found.error(&entry.at, why, "see docs/configuration.md for the keys there are");
+                    continue;
+                }
+                if settings::is_hidden(&section.name, &entry.name, &value) {
+                    object.secrets.extend(object.fields.remove_entry("field_value"));
+                }
+                object.name = object.composed().unwrap_or_default();
+                self.want(object, &entry.at);
             }
         }
     }
 
     fn object(&mut self, kind: &'static Kind, node: &Node, folder: &Path) -> Option<Object> {
+        let names = kind.names();
         let Some(map) = node.as_map() else {
-            self.found.error(
-                &node.at,
-                format!("a {} must be a map, not {}", kind.name, node.kind()),
-                format!("begin with `{}:`", kind.named),
-            );
+            let hint = format!("begin with `{}:`", names.first().unwrap_or(&"name"));
+            self.found.error(&node.at, format!("a {} must be a map, not {}", kind.name, node.kind()), hint);
             return None;
         };
-        let name = [kind.named, kind.alias].into_iter().find_map(|field| map.get(field)?.as_text()).filter(|name| !name.is_empty());
-        let Some(name) = name.map(str::to_owned) else {
-            self.found.error(&node.at, format!("a {} has no `{}`", kind.name, kind.named), "give it a name; files know objects by it");
-            return None;
-        };
-        let (mut fields, mut secrets, mut parts) = (Map::new(), Map::new(), BTreeMap::new());
-        for entry in map.entries.iter().filter(|entry| entry.name != kind.named && entry.name != kind.alias) {
+        let mut object = Object::new(kind);
+        for entry in map.entries.iter().filter(|entry| !matches!(kind.named, Named::By(written, field) if entry.name == written || entry.name == field)) {
             if let Some((part, _)) = kind.parts().iter().find(|(part, _)| *part == entry.name) {
-                let items = entry.node.as_list().unwrap_or_default();
-                parts.insert(*part, items.iter().map(Node::to_json).collect());
+                object.parts.insert(*part, self.part(kind, entry));
                 continue;
             }
-            let field =
-                kind.references.iter().find(|(written, ..)| *written == entry.name).map_or(entry.name.as_str(), |(_, field, _)| field);
+            let field = kind.field(&entry.name);
             if !knows(kind, field) {
                 let hint = "see docs/gitops.md and /docs for the fields there are";
                 self.found.error(&entry.at, format!("a {} has no field `{}`", kind.name, entry.name), hint);
                 continue;
             }
-            let value = entry.node.to_json();
-            if !secret::holds(&value) {
-                if field == "value" {
-                    self.found.error(&entry.at, "a key must not stand in a file", "name where it is kept: `{env: NAME}` or `{file: PATH}`");
-                }
-                fields.insert(field.to_owned(), value);
-                continue;
-            }
+            self.put(&mut object, field, entry, folder);
+        }
+        let named = match kind.named {
+            Named::By(written, field) => called(map, written).or_else(|| called(map, field)),
+            Named::Together(..) | Named::Owner => object.composed(),
+        };
+        let Some(name) = named else {
+            let message = format!("a {} has no `{}`", kind.name, names.join("` and `"));
+            self.found.error(&node.at, message, "give it a name; files know objects by it");
+            return None;
+        };
+        object.name = name;
+        self.complete(&object, map, &node.at);
+        Some(object)
+    }
+
+    /// Complains of what must be said to make one.
+    fn complete(&mut self, object: &Object, map: &Written, at: &Location) {
+        let kind = object.kind;
+        let is_name = |field: &str| matches!(kind.named, Named::By(_, own) if own == field);
+        let missing = kind.forms.iter().take(1).flat_map(|form| form::required(form));
+        for field in missing.filter(|field| !is_name(field) && map.get(kind.written(field)).is_none() && map.get(field).is_none()) {
+            let message = format!("the {} `{}` has no `{}`", kind.name, object.name, kind.written(field));
+            self.found.error(at, message, "none can be made without it");
+        }
+        let owners = kind.references.iter().filter(|(_, field, _)| object.fields.contains_key(*field)).count();
+        if kind.references == rows::OWNERS && owners > 1 {
+            self.found.error(at, format!("the {} `{}` has several owners", kind.name, object.name), "name one, or none for everybody's");
+        }
+    }
+
+    /// Takes a field of an object.
+    fn put(&mut self, object: &mut Object, field: &str, entry: &Entry, folder: &Path) {
+        let (kind, value) = (object.kind, entry.node.to_json());
+        if secret::holds(&value) {
             match secret::resolved(&value, folder, self.environment) {
-                Ok(value) => {
-                    secrets.insert(field.to_owned(), value);
-                }
+                Ok(value) => drop(object.secrets.insert(field.to_owned(), value)),
                 Err(why) => self.found.error(&entry.at, why, "secrets are read where the command runs"),
             }
+            return;
         }
-        Some(Object { kind, name, fields, secrets, parts, digest: None })
+        let is_secret = kind.secret.contains(&field) && value.is_string();
+        if let Some(name) = is_secret.then_some(entry.name.as_str()).or_else(|| secret::plain(&entry.name, &value)) {
+            self.secret(name, &entry.at);
+            return;
+        }
+        match form::taken(kind.forms, field, &value) {
+            Ok(value) if kind.untold.contains(&field) => drop(object.secrets.insert(field.to_owned(), value)),
+            Ok(value) => drop(object.fields.insert(field.to_owned(), value)),
+            Err(why) => self.found.error(&entry.at, format!("`{}`: {why}", entry.name), "see /docs for what it takes"),
+        }
     }
+
+    fn secret(&mut self, name: &str, at: &Location) {
+        self.found.error(at, format!("`{name}` must not stand in a file"), "name where it is kept: `{env: NAME}` or `{file: PATH}`");
+    }
+
+    /// What is to be in a part of an object.
+    fn part(&mut self, kind: &Kind, entry: &Entry) -> Vec<Value> {
+        let Some(items) = entry.node.as_list() else {
+            self.found.error(&entry.at, format!("`{}` must be a list, not {}", entry.name, entry.node.kind()), "begin each with `- `");
+            return Vec::new();
+        };
+        let part = kind.parts().iter().find(|(part, _)| *part == entry.name).map(|(_, part)| *part);
+        let (own, form) = part.map(Part::fields).unwrap_or_default();
+        for field in items.iter().filter_map(Node::as_map).flat_map(|map| &map.entries) {
+            let known = own.contains(&field.name.as_str()) || form.is_some_and(|form| form::has(form, &field.name));
+            let taken = form::taken(form.as_slice(), &field.name, &field.node.to_json());
+            match (known, taken) {
+                (true, Ok(_)) => {}
+                (true, Err(why)) => self.found.error(&field.at, format!("`{}`: {why}", field.name), "see /docs for what it takes"),
+                (false, _) => {
+                    let message = format!("what is in `{}` of a {} has no field `{}`", entry.name, kind.name, field.name);
+                    self.found.error(&field.at, message, "see docs/gitops.md and /docs for the fields there are");
+                }
+            }
+        }
+        items.iter().map(Node::to_json).collect()
+    }
+}
+
+fn called(map: &Written, field: &str) -> Option<String> {
+    map.get(field)?.as_text().filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 /// Whether the API has a field of that name for such objects.
 fn knows(kind: &Kind, field: &str) -> bool {
-    kind.forms.is_empty() || kind.apart.contains(&field) || kind.forms.iter().any(|form| form::has(form, field))
+    let of_forms = || kind.forms.iter().any(|form| form::has(form, field)) && !kind.without.contains(&field);
+    kind.forms.is_empty() || kind.apart.contains(&field) || of_forms()
 }
 
 #[cfg(test)]

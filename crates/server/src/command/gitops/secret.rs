@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::config::Environment;
+use crate::config::{Environment, REFERENCE, holds_secret};
 
 /// What stands for a secret wherever something is told.
 pub(super) const HIDDEN: &str = "(secret)";
@@ -25,6 +25,16 @@ pub(super) fn holds(value: &Value) -> bool {
         Value::Object(fields) => fields.values().any(holds),
         Value::Array(items) => items.iter().any(holds),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// The name of a secret that stands in a value itself, if any does. What the gateway's own environment holds may be named there.
+pub(super) fn plain<'a>(name: &'a str, value: &'a Value) -> Option<&'a str> {
+    match value {
+        Value::String(text) => (!text.starts_with(REFERENCE) && holds_secret(name)).then_some(name),
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| plain(name, value)),
+        Value::Array(items) => items.iter().find_map(|item| plain(name, item)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
 }
 
@@ -97,6 +107,13 @@ mod tests {
         assert!(is_reference(&json!({"env": "A"})) && is_reference(&json!({"file": "a"})));
         assert!(!is_reference(&json!({"env": "A", "more": 1})) && !is_reference(&json!({"env": 1})) && !is_reference(&json!("env")));
         assert!(holds(&json!({"a": [{"b": {"env": "A"}}]})));
+    }
+
+    #[test]
+    fn a_secret_is_known_where_it_stands() {
+        let params = |key: &str| json!([{"api_key": key, "model": "some/model"}]);
+        assert_eq!(plain("params", &params("sk-1")), Some("api_key"));
+        assert_eq!((plain("params", &params("os.environ/KEY")), plain("api_key", &json!({"env": "KEY"}))), (None, None));
     }
 
     #[test]

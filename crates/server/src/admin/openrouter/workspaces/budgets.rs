@@ -76,6 +76,7 @@ pub(in crate::admin::openrouter) async fn set_budget(request: &Request) -> Answe
         (budget.limit_usd, budget.updated_at) = (limit, now);
         own.budgets.push(budget.clone());
         own.budgets.sort_by_key(|budget| place_of(budget.reset_interval.as_deref()));
+        own.updated_at = Some(now);
         keep(&desk, &mut place).await?;
         Ok((place, budget))
     });
