@@ -50,7 +50,8 @@ fn settings_are_set_key_by_key_and_those_of_others_stay() {
         let statuses: Vec<u16> = (0..3).map(|_| gateway.chat(&key, "quick").status.as_u16()).collect();
         assert_eq!(statuses, [200, 200, 429], "the rule is in force, and the alias");
         // Another provider's discount is not of the file: what is said is all of it. And the order of a list counts.
-        gateway.post("/config/update", &json!({"litellm_settings": {"cost_discount_config": {"openai": 0.1, "anthropic": 0.2, "groq": 0.3}}}));
+        gateway
+            .post("/config/update", &json!({"litellm_settings": {"cost_discount_config": {"openai": 0.1, "anthropic": 0.2, "groq": 0.3}}}));
         place.write(&SETTINGS.replace("[{good: [other]}, {other: [good]}]", "[{other: [good]}, {good: [other]}]"));
         assert!(place.ended(&["apply"], 0).contains("2 changed"));
         assert_eq!(gateway.get("/config/cost_discount_config")["values"], json!({"openai": 0.1, "anthropic": 0.2}));
@@ -78,7 +79,7 @@ fn files_that_say_what_cannot_be_are_told_with_their_lines() {
             ("settings:\n  router_settings: {num_retriez: 1}\n", "has no key `num_retriez`"),
             ("settings:\n  router_settings: {num_retries: many}\n", "num_retries"),
             ("settings:\n  router_settings: {num_retries: null}\n", "says nothing"),
-            ("settings:\n  general_settings: {database_url: sqlite}\n", "is for the gateway's file"),
+            ("settings:\n  general_settings: {store_model_in_db: true}\n", "is for the gateway's file"),
             ("settings:\n  switchboard: {listen: []}\n", "is for the gateway's file"),
             ("settings:\n  environment_variables: {OPENAI_API_KEY: sk-plain}\n", "`OPENAI_API_KEY` must not stand in a file"),
             ("settings:\n  environment_variables: {OPENAI_API_KEY: {env: NONE}}\n", "`NONE` is not set"),
@@ -105,7 +106,11 @@ fn files_that_say_what_cannot_be_are_told_with_their_lines() {
 
 const OTHERS: &str = "
 teams:
-  - {alias: lab, members: [{user: ann, role: admin, max_budget_in_team: 4, rpm_limit: 10}, {user: bob, max_budget_in_team: 1}]}
+  - alias: lab
+    members: [{user: ann, role: admin, max_budget_in_team: 4, rpm_limit: 10}, {user: bob, max_budget_in_team: 1}]
+    team_member_permissions: [/key/info, /key/generate]
+customers:
+  - {id: shop, max_budget: 5, tpm_limit: 100}
 users:
   - {id: ann}
   - {id: bob}
@@ -159,7 +164,7 @@ fn what_else_can_be_made_is_made_once_changed_and_gone_again() {
         assert_eq!(workspace(gateway, "default")["description"], "Everybody else");
         let own = data(gateway, "/api/v1/byok?workspace_id=all")[0].clone();
         assert_eq!((&own["workspace_id"], &own["allowed_user_ids"], &own["name"]), (&lab["id"], &json!(["ann"]), &json!("ours")));
-        assert_eq!(own["allowed_api_key_hashes"][0], gateway.get(&format!("/key/info?key={SECRET}"))["key"]);
+        assert_eq!(own["allowed_api_key_hashes"][0], gateway.get("/key/list")["keys"][0]);
         assert_eq!(data(gateway, "/api/v1/guardrails")[0]["workspace_id"], lab["id"]);
         let mapping = gateway.get("/jwt/key/mapping/list")["mappings"][0].clone();
         assert_eq!((&mapping["is_active"], &mapping["description"]), (&json!(false), &json!("Jobs")));
@@ -173,8 +178,13 @@ fn what_else_can_be_made_is_made_once_changed_and_gone_again() {
 
         let changed = OTHERS
             .replace("max_budget_in_team: 1}", "max_budget_in_team: 2}")
+            .replace("[/key/info, /key/generate]", "[/key/info, /key/update]")
+            .replace("max_budget: 5, tpm_limit: 100", "tpm_limit: 200")
             .replace("max_budget_in_organization: 9", "max_budget_in_organization: 8")
-            .replace("budgets: [{reset_interval: monthly, limit_usd: 40}, {reset_interval: daily, limit_usd: 10}]", "budgets: [{reset_interval: weekly, limit_usd: 8}, {limit_usd: 9}]")
+            .replace(
+                "budgets: [{reset_interval: monthly, limit_usd: 40}, {reset_interval: daily, limit_usd: 10}]",
+                "budgets: [{reset_interval: weekly, limit_usd: 8}, {limit_usd: 9}]",
+            )
             .replace("    is_data_discount_logging_enabled: true\n", "")
             .replace(", allowed_models: [gpt-4o]", "")
             .replace(", allowed_models: [good], limit_usd: 1}", ", limit_usd: 1}")
@@ -182,7 +192,7 @@ fn what_else_can_be_made_is_made_once_changed_and_gone_again() {
             .replace(", budget_duration: 1d", "");
         place.write(&changed);
         let told = place.ended(&["apply"], 0);
-        assert!(told.contains("7 changed"), "{told}");
+        assert!(told.contains("8 changed"), "{told}");
         assert!(place.ended(&["plan"], 0).contains("Nothing to do"));
         assert_eq!(limits(gateway), [(json!("weekly"), json!(8.0)), (Value::Null, json!(9.0))]);
         assert_eq!(workspace(gateway, "the-lab")["is_data_discount_logging_enabled"], false);
@@ -191,6 +201,10 @@ fn what_else_can_be_made_is_made_once_changed_and_gone_again() {
         assert_eq!(gateway.get("/jwt/key/mapping/list")["mappings"][0]["is_active"], true);
         assert_eq!((most("bob").map(|(budget, _)| budget), most("ann").map(|(_, rpm)| rpm)), (Some(json!(2.0)), Some(json!(10))));
         assert_eq!(gateway.get("/access_group/friends/budget")["budget"]["budget_duration"], Value::Null);
+        let permitted = gateway.get(&format!("/team/permissions_list?team_id={}", lab["id"].as_str().expect("an id")));
+        assert_eq!(permitted["team_member_permissions"], json!(["/key/info", "/key/update"]), "{permitted}");
+        let shop = gateway.get("/customer/info?end_user_id=shop")["litellm_budget_table"].clone();
+        assert_eq!((&shop["max_budget"], &shop["tpm_limit"]), (&Value::Null, &json!(200)), "{shop}");
         // A key of a provider stays where it was brought.
         place.write(&changed.replace("provider: OpenAI", "provider: Groq"));
         assert!(place.ended(&["plan"], 64).contains("! provider key ours  cannot become that"));

@@ -124,6 +124,8 @@ async fn said(desk: &Desk, form: &Form, place: &mut Place) -> Result<(), Refused
             return Err(Refused::plain(400, "a workspace with this slug exists already"));
         }
         place.workspace.slug = Some(slug.to_owned());
+    } else if form.sent("slug") {
+        place.workspace.slug = None;
     }
     let own = &mut place.workspace;
     if form.text("description").is_some_and(|text| text.chars().count() > 500) {
@@ -159,6 +161,8 @@ async fn said(desk: &Desk, form: &Form, place: &mut Place) -> Result<(), Refused
             return Err(Refused::plain(400, "io_logging_sampling_rate must be between 0.0001 and 1"));
         }
         own.io_logging_sampling_rate = Some(rate);
+    } else if form.sent("io_logging_sampling_rate") {
+        own.io_logging_sampling_rate = None;
     }
     if form.sent("io_logging_api_key_ids") {
         own.io_logging_api_key_ids =

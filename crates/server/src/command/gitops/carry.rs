@@ -106,7 +106,14 @@ impl Carrier<'_> {
     }
 
     /// Sends the changes of an object, if there are any.
-    async fn send(&self, kind: &Kind, name: &str, id: &str, mut body: Map<String, Value>, along: &Map<String, Value>) -> Result<(), Trouble> {
+    async fn send(
+        &self,
+        kind: &Kind,
+        name: &str,
+        id: &str,
+        mut body: Map<String, Value>,
+        along: &Map<String, Value>,
+    ) -> Result<(), Trouble> {
         if body.is_empty() {
             return Ok(());
         }
@@ -203,15 +210,14 @@ impl Carrier<'_> {
     }
 
     async fn part(&self, step: &Step, id: &str, moves: &Moves) -> Result<(), Trouble> {
+        let present = self.state.part(step.kind, &step.name, moves.field);
         match moves.part {
             Part::TeamMembers => self.members(id, moves, ("team", Method::POST, Method::POST)).await,
             Part::OrganizationMembers => self.members(id, moves, ("organization", Method::PATCH, Method::DELETE)).await,
             Part::GuardedKeys => self.assigned(id, moves, ("keys", "key_hashes")).await,
             Part::GuardedMembers => self.assigned(id, moves, ("members", "member_user_ids")).await,
-            Part::WorkspaceBudgets => {
-                let present = self.state.part(step.kind, &step.name, moves.field);
-                budgets::carry(self.client, id, moves, present).await
-            }
+            Part::TeamPermissions => self.permissions(id, moves, present).await,
+            Part::WorkspaceBudgets => budgets::carry(self.client, id, moves, present).await,
         }
     }
 
@@ -234,6 +240,13 @@ impl Carrier<'_> {
             let body = json!({&place: id, "user_id": who(member)});
             self.client.json(delete.clone(), &format!("/{of}/member_delete"), Some(&body)).await?;
         }
+        Ok(())
+    }
+
+    async fn permissions(&self, id: &str, moves: &Moves, present: &[Value]) -> Result<(), Trouble> {
+        let all: Vec<&Value> = present.iter().filter(|one| !moves.remove.contains(one)).chain(&moves.add).collect();
+        let body = json!({"team_id": id, "team_member_permissions": all});
+        self.client.json(Method::POST, "/team/permissions_update", Some(&body)).await?;
         Ok(())
     }
 

@@ -251,9 +251,9 @@ fn changes(object: &Object, own: Option<&Mark>, row: &Map<String, Value>, state:
 
 /// What a field is when nothing is said of it any more.
 pub(super) fn nothing(kind: &Kind, before: &Value) -> Value {
-    match before {
-        Value::Array(_) if kind.clears != Clears::Null => Value::Array(Vec::new()),
-        Value::Bool(_) => Value::Bool(false),
+    match (kind.clears, before) {
+        (Clears::Empty | Clears::ByName, Value::Array(_)) => Value::Array(Vec::new()),
+        (Clears::Empty | Clears::ByName | Clears::Null, Value::Bool(_)) => Value::Bool(false),
         _ => Value::Null,
     }
 }
@@ -345,7 +345,7 @@ fn member(part: Part, one: &Value, state: &State) -> Value {
             let known = kind.and_then(|kind| state.id(kind, text));
             Value::String(known.unwrap_or_else(|| text.to_owned()))
         }
-        Part::GuardedMembers => one.clone(),
+        Part::TeamPermissions | Part::GuardedMembers => one.clone(),
     }
 }
 

@@ -239,7 +239,11 @@ impl Reading<'_> {
             return None;
         };
         let mut object = Object::new(kind);
-        for entry in map.entries.iter().filter(|entry| !matches!(kind.named, Named::By(written, field) if entry.name == written || entry.name == field)) {
+        for entry in map
+            .entries
+            .iter()
+            .filter(|entry| !matches!(kind.named, Named::By(written, field) if entry.name == written || entry.name == field))
+        {
             if let Some((part, _)) = kind.parts().iter().find(|(part, _)| *part == entry.name) {
                 object.parts.insert(*part, self.part(kind, entry));
                 continue;

@@ -95,6 +95,8 @@ pub(super) enum Clears {
     Empty,
     /// By null.
     Null,
+    /// By null, and yes and no too: what is not set is not no.
+    Unset,
     /// By its name in `cleared`: null is what clients send of what they do not mean to change.
     ByName,
 }
@@ -109,6 +111,8 @@ pub(super) fn of(name: &str) -> Option<&'static Kind> {
 pub(super) enum Part {
     /// Who is in a team.
     TeamMembers,
+    /// What members of a team may do with keys.
+    TeamPermissions,
     /// Who is in an organization.
     OrganizationMembers,
     /// Which keys are under a guardrail.
@@ -127,7 +131,7 @@ impl Part {
             Self::TeamMembers => (MEMBER, Some("TeamMemberUpdateRequest")),
             Self::OrganizationMembers => (MEMBER, Some("OrganizationMemberUpdateRequest")),
             Self::WorkspaceBudgets => (&["reset_interval", "limit_usd"], None),
-            Self::GuardedKeys | Self::GuardedMembers => (&[], None),
+            Self::TeamPermissions | Self::GuardedKeys | Self::GuardedMembers => (&[], None),
         }
     }
 }
@@ -141,7 +145,7 @@ impl Kind {
     /// The parts that have calls of their own, by their field in files.
     pub(super) fn parts(&self) -> &'static [(&'static str, Part)] {
         match self.name {
-            "team" => &[("members", Part::TeamMembers)],
+            "team" => &[("members", Part::TeamMembers), ("team_member_permissions", Part::TeamPermissions)],
             "organization" => &[("members", Part::OrganizationMembers)],
             "guardrail" => &[("keys", Part::GuardedKeys), ("members", Part::GuardedMembers)],
             "workspace" => &[("budgets", Part::WorkspaceBudgets)],

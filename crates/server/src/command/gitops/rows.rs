@@ -43,6 +43,7 @@ pub(super) const KINDS: [Kind; 20] = [
         delete: Delete::Clear,
         references: &[("value", "field_value", "")],
         whole: &["field_value"],
+        clears: Clears::Unset,
         ..USUAL
     },
     Kind {
@@ -69,7 +70,7 @@ pub(super) const KINDS: [Kind; 20] = [
         update: Call("POST", "/user/update"),
         delete: Delete::By(Call("POST", "/user/delete"), "user_ids*"),
         forms: &["NewUserRequest", "UpdateUserRequestNoUserIDorEmail"],
-        once: &["auto_create_key", "send_invite_email", "teams"],
+        once: &["auto_create_key", "send_invite_email", "teams", "organization_id", "organizations", "sso_user_id"],
         unless_said: &[("auto_create_key", "false")],
         clears: Clears::ByName,
         ..USUAL
@@ -87,6 +88,7 @@ pub(super) const KINDS: [Kind; 20] = [
         references: &[("budget", "budget_id", "budget")],
         forms: &["NewOrganizationRequest", "OrganizationUpdateRequestV2"],
         apart: &["members"],
+        once: &["allowed_models", "temp_budget_increase", "temp_budget_expiry"],
         clears: Clears::ByName,
         ..USUAL
     },
@@ -102,7 +104,9 @@ pub(super) const KINDS: [Kind; 20] = [
         delete: Delete::By(Call("POST", "/team/delete"), "team_ids*"),
         references: &[("organization", "organization_id", "organization")],
         forms: &["NewTeamRequest", "UpdateTeamRequest"],
-        apart: &["members"],
+        without: &["admins", "members_with_roles"],
+        apart: &["members", "team_member_permissions"],
+        once: &["rpm_limit_type", "tpm_limit_type"],
         ..USUAL
     },
     Kind {
@@ -254,11 +258,7 @@ pub(super) const KINDS: [Kind; 20] = [
         create: Call("POST", "/api/v1/byok"),
         update: Call("PATCH", "/api/v1/byok/{id}"),
         delete: Delete::By(Call("DELETE", "/api/v1/byok/{id}"), ""),
-        references: &[
-            ("team", "workspace_id", "team"),
-            ("keys", "allowed_api_key_hashes", "key"),
-            ("users", "allowed_user_ids", "user"),
-        ],
+        references: &[("team", "workspace_id", "team"), ("keys", "allowed_api_key_hashes", "key"), ("users", "allowed_user_ids", "user")],
         forms: &["OpenRouterProviderKey"],
         fixed: (&["provider", "workspace_id"], "a provider's key stays where it was brought: give it another name there"),
         secret: &["key"],

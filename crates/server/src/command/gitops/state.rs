@@ -134,7 +134,9 @@ impl State {
             Named::Owner => kind.references.iter().map(|(_, field, _)| *field).collect(),
         };
         let row = self.row(kind, name).into_iter().flatten();
-        row.filter(|(field, value)| fields.contains(&field.as_str()) && !value.is_null()).map(|(field, value)| (field.clone(), value.clone())).collect()
+        row.filter(|(field, value)| fields.contains(&field.as_str()) && !value.is_null())
+            .map(|(field, value)| (field.clone(), value.clone()))
+            .collect()
     }
 
     /// What is in a part of an object.
@@ -222,10 +224,12 @@ fn with_terms(member: &Value) -> Value {
 pub(super) async fn present(client: &Client, part: Part, row: &Map<String, Value>, wanted: &[Value]) -> Result<Vec<Value>, ClientError> {
     let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
     let id = text("id");
+    let list = |name: &str| row.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let (path, field) = match part {
-        Part::OrganizationMembers => return Ok(row.get("members").and_then(Value::as_array).into_iter().flatten().map(with_terms).collect()),
+        Part::OrganizationMembers => return Ok(list("members").iter().map(with_terms).collect()),
+        Part::TeamPermissions => return Ok(list("team_member_permissions")),
         Part::TeamMembers => {
-            let members = row.get("members_with_roles").and_then(Value::as_array).cloned().unwrap_or_default();
+            let members = list("members_with_roles");
             let plain = |member: &Value| member.as_object().is_none_or(|fields| fields.keys().all(|field| PLAIN.contains(&field.as_str())));
             if wanted.iter().all(plain) {
                 return Ok(members);
