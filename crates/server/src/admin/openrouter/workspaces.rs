@@ -104,6 +104,17 @@ pub(super) async fn named(desk: &Desk, name: Option<&str>) -> Result<Place, Refu
     }
 }
 
+/// A slug that no other workspace has.
+async fn free(desk: &Desk, slug: &str, id: &str) -> Result<String, Refused> {
+    if slug.is_empty() || slug.len() > 50 || slug_of(slug) != slug {
+        return Err(Refused::plain(400, "slug must be lower-case letters and digits with single hyphens, at most 50"));
+    }
+    if all(desk).await?.iter().any(|other| other.id() != id && other.slug() == slug) {
+        return Err(Refused::plain(400, "a workspace with this slug exists already"));
+    }
+    Ok(slug.to_owned())
+}
+
 /// What a form says, written into a workspace.
 async fn said(desk: &Desk, form: &Form, place: &mut Place) -> Result<(), Refused> {
     if let Some(name) = form.text("name") {
@@ -115,17 +126,11 @@ async fn said(desk: &Desk, form: &Form, place: &mut Place) -> Result<(), Refused
             None => place.workspace.name = Some(name.to_owned()),
         }
     }
-    if let Some(slug) = form.text("slug") {
-        if slug.is_empty() || slug.len() > 50 || slug_of(slug) != slug {
-            return Err(Refused::plain(400, "slug must be lower-case letters and digits with single hyphens, at most 50"));
-        }
-        let id = place.id().to_owned();
-        if all(desk).await?.iter().any(|other| other.id() != id && other.slug() == slug) {
-            return Err(Refused::plain(400, "a workspace with this slug exists already"));
-        }
-        place.workspace.slug = Some(slug.to_owned());
-    } else if form.sent("slug") {
-        place.workspace.slug = None;
+    if form.sent("slug") {
+        place.workspace.slug = match form.text("slug") {
+            Some(slug) => Some(free(desk, slug, place.id()).await?),
+            None => None,
+        };
     }
     let own = &mut place.workspace;
     if form.text("description").is_some_and(|text| text.chars().count() > 500) {

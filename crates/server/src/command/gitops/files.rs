@@ -273,7 +273,7 @@ impl Reading<'_> {
     /// Complains of what must be said to make one.
     fn complete(&mut self, object: &Object, map: &Written, at: &Location) {
         let kind = object.kind;
-        let is_name = |field: &str| matches!(kind.named, Named::By(_, own) if own == field);
+        let is_name = |field: &str| matches!(kind.named, Named::By(..)) && kind.is_name(field);
         let missing = kind.forms.iter().take(1).flat_map(|form| form::required(form));
         for field in missing.filter(|field| !is_name(field) && map.get(kind.written(field)).is_none() && map.get(field).is_none()) {
             let message = format!("the {} `{}` has no `{}`", kind.name, object.name, kind.written(field));

@@ -162,13 +162,22 @@ impl Kind {
         }
     }
 
+    /// Whether a field is part of the name, so that whoever tells the name need not tell the field.
+    pub(super) fn is_name(&self, field: &str) -> bool {
+        match self.named {
+            Named::By(_, own) => own == field,
+            Named::Together(fields, _) => fields.contains(&field),
+            Named::Owner => self.references.iter().any(|(_, own, _)| *own == field),
+        }
+    }
+
     /// The field of the API that files write by that name.
     pub(super) fn field<'a>(&self, written: &'a str) -> &'a str {
         self.references.iter().find(|(name, ..)| *name == written).map_or(written, |(_, field, _)| field)
     }
 
     /// The name that files have for a field of the API.
-    pub(super) fn written(&self, field: &'static str) -> &'static str {
+    pub(super) fn written<'a>(&self, field: &'a str) -> &'a str {
         self.references.iter().find(|(_, own, _)| *own == field).map_or(field, |(name, ..)| name)
     }
 }

@@ -86,15 +86,17 @@ pub(super) fn one(step: &Step) -> String {
     if !matches!(step.deed, Deed::Create | Deed::Change | Deed::Conflict(Clash::Fixed | Clash::Past)) {
         return text;
     }
-    for change in &step.changes {
+    let kind = step.kind;
+    for change in step.changes.iter().filter(|change| !kind.is_name(&change.field)) {
+        let field = kind.written(&change.field);
         // Writing to a text cannot fail.
         let _ = match step.deed {
-            Deed::Create => writeln!(text, "    {}: {}", change.field, told(&change.after)),
-            _ => writeln!(text, "    {}: {} -> {}", change.field, told(&change.before), told(&change.after)),
+            Deed::Create => writeln!(text, "    {field}: {}", told(&change.after)),
+            _ => writeln!(text, "    {field}: {} -> {}", told(&change.before), told(&change.after)),
         };
     }
     for field in step.secrets.keys() {
-        let _ = writeln!(text, "    {field}: {HIDDEN}");
+        let _ = writeln!(text, "    {}: {HIDDEN}", kind.written(field));
     }
     if step.begun && !matches!(step.deed, Deed::Conflict(_)) {
         text.push_str("    it holds for calls that were charged already: `switchboard reprice` reckons them again\n");
