@@ -143,8 +143,8 @@ fn workspace(gateway: &Managed, slug: &str) -> Value {
     gateway.get(&format!("/api/v1/workspaces/{slug}"))["data"].clone()
 }
 
-fn limits(gateway: &Managed) -> Vec<(Value, Value)> {
-    let list = data(gateway, "/api/v1/workspaces/the-lab/budgets");
+fn limits(gateway: &Managed, slug: &str) -> Vec<(Value, Value)> {
+    let list = data(gateway, &format!("/api/v1/workspaces/{slug}/budgets"));
     list.iter().map(|budget| (budget["reset_interval"].clone(), budget["limit_usd"].clone())).collect()
 }
 
@@ -160,7 +160,7 @@ fn what_else_can_be_made_is_made_once_changed_and_gone_again() {
         }
         let lab = workspace(gateway, "the-lab");
         assert_eq!((&lab["name"], &lab["is_data_discount_logging_enabled"]), (&json!("lab"), &json!(true)));
-        assert_eq!(limits(gateway), [(json!("daily"), json!(10.0)), (json!("monthly"), json!(40.0))]);
+        assert_eq!(limits(gateway, "the-lab"), [(json!("daily"), json!(10.0)), (json!("monthly"), json!(40.0))]);
         assert_eq!(workspace(gateway, "default")["description"], "Everybody else");
         let own = data(gateway, "/api/v1/byok?workspace_id=all")[0].clone();
         assert_eq!((&own["workspace_id"], &own["allowed_user_ids"], &own["name"]), (&lab["id"], &json!(["ann"]), &json!("ours")));
@@ -194,7 +194,7 @@ fn what_else_can_be_made_is_made_once_changed_and_gone_again() {
         let told = place.ended(&["apply"], 0);
         assert!(told.contains("8 changed"), "{told}");
         assert!(place.ended(&["plan"], 0).contains("Nothing to do"));
-        assert_eq!(limits(gateway), [(json!("weekly"), json!(8.0)), (Value::Null, json!(9.0))]);
+        assert_eq!(limits(gateway, "the-lab"), [(json!("weekly"), json!(8.0)), (Value::Null, json!(9.0))]);
         assert_eq!(workspace(gateway, "the-lab")["is_data_discount_logging_enabled"], false);
         assert_eq!(data(gateway, "/api/v1/byok?workspace_id=all")[0]["allowed_models"], Value::Null);
         assert_eq!(data(gateway, "/api/v1/guardrails")[0]["allowed_models"], Value::Null);
@@ -213,7 +213,7 @@ fn what_else_can_be_made_is_made_once_changed_and_gone_again() {
         place.write(kept);
         assert!(place.ended(&["apply", "--prune"], 0).contains("5 deleted"));
         assert!(place.ended(&["plan"], 0).contains("Nothing to do"));
-        assert_eq!((limits(gateway).len(), &workspace(gateway, "default")["description"]), (0, &Value::Null));
+        assert_eq!((limits(gateway, "lab").len(), &workspace(gateway, "default")["description"]), (0, &Value::Null));
         assert!(data(gateway, "/api/v1/byok?workspace_id=all").is_empty());
         assert_eq!(gateway.get("/jwt/key/mapping/list")["mappings"], json!([]));
         assert_eq!(gateway.get("/access_group/friends/budget")["budget"], Value::Null);
