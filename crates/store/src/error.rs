@@ -1,8 +1,11 @@
 //! What can go wrong with memory.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use rusqlite::ErrorCode;
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
+use sqlx::sqlite::SqliteError;
 
 /// A database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -61,12 +64,22 @@ impl StoreError {
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Unavailable(_) | Self::Contended(_) | Self::Silent | Self::Stopping => true,
-            Self::Unwritten(error) => matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)),
+            Self::Unwritten(error) => error.sqlite_error().is_some_and(|error| {
+                let code = error.extended_code & PRIMARY;
+                OF_DISK.contains(&code) || OF_OTHERS.contains(&code)
+            }),
             Self::Behind { why } => why.as_ref().is_none_or(|why| why.is_outage()),
             _ => false,
         }
     }
 }
+
+/// SQLite's codes are these bits, and above them which of its kind it is.
+const PRIMARY: i32 = 0xff;
+/// The disk cannot be read or written (`IOERR`), is full (`FULL`), or opens no more files (`CANTOPEN`).
+const OF_DISK: [i32; 3] = [10, 13, 14];
+/// Others write (`BUSY`, `LOCKED`).
+const OF_OTHERS: [i32; 2] = [5, 6];
 
 /// Whether that is the database's trouble, and not the statement's.
 pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
@@ -78,19 +91,37 @@ pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
-        // Classes 08 (connection), 53 (resources), 57 (operator intervention: the server is stopping or starting).
-        sqlx::Error::Database(refusal) => {
-            refusal.code().is_some_and(|code| code.starts_with("08") || code.starts_with("53") || code.starts_with("57"))
-        }
+        sqlx::Error::Database(refusal) => match sqlite_code(&**refusal) {
+            Some(code) => OF_DISK.contains(&code),
+            None => is_of_server(&**refusal),
+        },
         _ => false,
     }
+}
+
+/// Whether a server said that, and of no statement. What is fatal ended the connection or kept it from coming about: a password that is
+/// another by now, a database that takes no connections. Classes 08 (connection), 53 (resources), 57 (operator intervention: the
+/// server is stopping or starting); 25006: it is a standby, and another one is to be written.
+fn is_of_server(refusal: &dyn DatabaseError) -> bool {
+    let severity = refusal.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::severity);
+    let is_of_class = |code: Cow<'_, str>| ["08", "53", "57", "25006"].iter().any(|class| code.starts_with(class));
+    matches!(severity, Some(PgSeverity::Fatal | PgSeverity::Panic)) || refusal.code().is_some_and(is_of_class)
+}
+
+/// Which kind of SQLite's errors that is, if it is one.
+fn sqlite_code(refusal: &dyn DatabaseError) -> Option<i32> {
+    let code = refusal.try_downcast_ref::<SqliteError>()?.code()?;
+    code.parse::<i32>().ok().map(|code| code & PRIMARY)
 }
 
 /// Whether others were in the way of that statement: a lock that did not come free in time (55P03), a deadlock or a conflict that
 /// ended this transaction (class 40).
 fn is_contended(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| code == "55P03" || code.starts_with("40"))
+    let Some(refusal) = error.as_database_error() else { return false };
+    match sqlite_code(refusal) {
+        Some(code) => OF_OTHERS.contains(&code),
+        None => refusal.code().is_some_and(|code| code == "55P03" || code.starts_with("40")),
+    }
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -14,20 +14,35 @@ use crate::change::{Action, Change};
 use crate::error::StoreError;
 use crate::heard::Heard;
 use crate::open::Store;
+use crate::sql::Sql;
 use crate::time::micros;
 
 /// How often it is read whether something changed.
 const PATIENCE: Duration = Duration::from_secs(10);
 const EVERY: Duration = Duration::from_millis(500);
+/// A database that has not answered for so long is away.
+const LATELY: Duration = Duration::from_secs(5);
 /// How long changes are kept for other gateways.
 const KEPT: i64 = 3_600_000_000;
 /// How often old ones are removed, in readings.
 const TIDY: u64 = 1200;
 
-const LAST: &str = "SELECT seq FROM change_counter WHERE one = 1";
+const LAST_SQLITE: &str = "SELECT seq, 0 FROM change_counter WHERE one = 1";
+const LAST_POSTGRES: &str = "SELECT seq, CAST(CASE WHEN current_setting('transaction_read_only') = 'on' THEN 1 ELSE 0 END AS BIGINT) FROM change_counter WHERE one = 1";
 const SINCE: &str = "SELECT seq, kind, id FROM changes WHERE seq > $1 ORDER BY seq";
 const OLDEST: &str = "SELECT COALESCE(MIN(seq), 0) FROM changes";
 const PRUNE: &str = "DELETE FROM changes WHERE changed_at < $1";
+
+/// How a database answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// As it should.
+    Whole,
+    /// It is a standby: what it has can be read.
+    ReadOnly,
+    /// Not at all.
+    Silent,
+}
 
 impl Store {
     /// Brings the database to the form this gateway expects and, from then on, hears what others write. Where the database is
@@ -54,6 +69,15 @@ impl Store {
     pub fn silence(&self) -> Duration {
         let since = micros().saturating_sub(self.heard().at.load(Ordering::Relaxed));
         Duration::from_micros(u64::try_from(since).unwrap_or_default())
+    }
+
+    /// How the database answers.
+    pub fn reach(&self) -> Reach {
+        match self.heard().read_only.load(Ordering::Acquire) {
+            _ if self.silence() > LATELY => Reach::Silent,
+            true => Reach::ReadOnly,
+            false => Reach::Whole,
+        }
     }
 }
 
@@ -84,7 +108,8 @@ async fn run(store: &crate::open::Ties, mut migrated: bool) {
 
 async fn read(store: &crate::open::Ties) -> Result<(), StoreError> {
     let heard: &Heard = &store.heard;
-    let last: i64 = sqlx::query(LAST).fetch_one(&store.sql.pool).await?.try_get(0)?;
+    let (last, is_read_only) = last(&store.sql).await?;
+    heard.read_only.store(is_read_only, Ordering::Release);
     let before = heard.seq.swap(last, Ordering::AcqRel);
     heard.at.store(micros(), Ordering::Release);
     if before < 0 {
@@ -115,6 +140,18 @@ async fn read(store: &crate::open::Ties) -> Result<(), StoreError> {
         store.listeners.tell(&changes);
     }
     Ok(())
+}
+
+/// The number of the last change, and whether whoever told it is a standby, which is not to be written.
+async fn last(sql: &Sql) -> Result<(i64, bool), StoreError> {
+    let mut on = sql.pool.acquire().await?;
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql.either(LAST_SQLITE, LAST_POSTGRES))).fetch_one(&mut *on).await?;
+    let is_read_only = row.try_get::<i64, _>(1)? != 0;
+    if is_read_only {
+        // The next connection may find who has taken its place.
+        on.close().await?;
+    }
+    Ok((row.try_get(0)?, is_read_only))
 }
 
 fn everything(seq: i64) -> Change {

@@ -1,6 +1,6 @@
 //! What a gateway heard of others' changes, and which are its own.
 
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Mutex, PoisonError};
 
 use crate::time::micros;
@@ -12,13 +12,15 @@ pub(crate) struct Heard {
     pub(crate) seq: AtomicI64,
     /// When the database last answered; the start, until it has.
     pub(crate) at: AtomicI64,
+    /// Whether it was a standby that answered.
+    pub(crate) read_only: AtomicBool,
     /// Changes made here, which need not be heard of twice.
     pub(crate) own: Mutex<Vec<i64>>,
 }
 
 impl Default for Heard {
     fn default() -> Self {
-        Self { seq: AtomicI64::new(-1), at: AtomicI64::new(micros()), own: Mutex::default() }
+        Self { seq: AtomicI64::new(-1), at: AtomicI64::new(micros()), read_only: AtomicBool::new(false), own: Mutex::default() }
     }
 }
 

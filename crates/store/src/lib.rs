@@ -45,6 +45,7 @@ pub mod vault;
 pub use archive::{RedisArchive, SealedArchive, SqlArchive};
 pub use desk::Desk;
 pub use error::StoreError;
+pub use follow::Reach;
 pub use limits::RedisLimits;
 pub use money::Money;
 pub use open::{Settings, Store};
