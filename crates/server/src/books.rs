@@ -14,10 +14,11 @@ use switchboard_engine::catalog::Catalog;
 use switchboard_engine::meter::Recorder;
 use switchboard_engine::terms::{Budget, Level, Limit, ScopeId, Terms};
 use switchboard_store::journal::{BadJournal, Durability, Journal};
-use switchboard_store::lease::Lessor;
+use switchboard_store::lease::{Lessor, Present};
 use switchboard_store::ledger::{Past, SpendLog, Writer};
 use switchboard_store::sql::Kind;
 use switchboard_store::{Store, StoreError, micros};
+use tokio::sync::watch;
 
 use crate::config::Config;
 use prices::PriceLists;
@@ -147,6 +148,11 @@ impl Books {
     /// The gateway's own name among those that share a database.
     pub fn instance(&self) -> String {
         self.kept.as_ref().map(|kept| kept.journal.instance()).unwrap_or_default()
+    }
+
+    /// Who is there by the database's word, where gateways share one.
+    pub(crate) fn present(&self) -> Option<watch::Receiver<Present>> {
+        self.kept.as_ref()?.lessor.as_ref().map(|lessor| lessor.present())
     }
 
     /// What is spent by now is known to the database when this returns.

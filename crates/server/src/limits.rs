@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use switchboard_engine::admit::Admission;
-use switchboard_engine::book::Book;
-use switchboard_engine::book::share::Shares;
+use switchboard_engine::book::share::{Company, Shares};
 use switchboard_engine::catalog::Catalog;
 use switchboard_store::RedisLimits;
 use switchboard_store::redis::BadAddress;
@@ -17,6 +16,7 @@ use switchboard_store::redis::BadAddress;
 use crate::chore::Chore;
 use crate::config::{Config, Secret};
 use crate::digest::sha256;
+use crate::books::Books;
 use crate::limit_rules::Rules;
 use of_keys::OfKeys;
 
@@ -33,10 +33,11 @@ pub struct Limits {
 
 impl Limits {
     /// As configured. Gateways share limits where they have the Redis, its namespace and the master key in common.
-    pub(crate) fn of(config: &Config, catalog: &Catalog, book: &Book) -> Result<Self, BadAddress> {
-        let shared = config.redis.as_ref().map(|address| share(config, address)).transpose()?.map(Arc::new);
+    pub(crate) fn of(config: &Config, catalog: &Catalog, books: &Books) -> Result<Self, BadAddress> {
+        let shared = config.redis.as_ref().map(|address| share(config, address)).transpose()?;
+        let shared = shared.map(|limits| Arc::new(limits.with_present(books.present())));
         let limits = Self { shared, rules: ArcSwap::default(), of_keys: ArcSwap::default() };
-        limits.follow(config, catalog, book);
+        limits.follow(config, catalog, &books.book);
         Ok(limits)
     }
 
@@ -67,9 +68,9 @@ impl Limits {
         }
     }
 
-    /// Whether they are shared now; nothing where nobody shares.
-    pub(crate) fn is_shared(&self) -> Option<bool> {
-        self.shared.as_ref().map(|limits| limits.company().is_up)
+    /// How the gateways stand that share them; nothing where nobody shares.
+    pub(crate) fn company(&self) -> Option<Company> {
+        self.shared.as_ref().map(|limits| limits.company())
     }
 
     /// Begins to share; nothing where nobody does.

@@ -128,7 +128,7 @@ impl Gate {
         let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref(), &health);
         let smart = Arc::new(Smart::new(config.switchboard.smart.clone(), &fleet));
         let fleet = fleet.with_hooks(Hooks { advisor: Some(smart.clone()), ..Hooks::default() });
-        let limits = Limits::of(&config, &catalog, &books.book)?;
+        let limits = Limits::of(&config, &catalog, &books)?;
         let (bound, relief) = (config.switchboard.limits.most_in_flight(), Relief::default());
         let own = base.clone();
         let (live, wakes) = Live::new(base, laid, unusable.clone());

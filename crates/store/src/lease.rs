@@ -7,6 +7,7 @@
 //! spends nothing once they may have.
 
 mod back;
+mod beat;
 mod beyond;
 mod recall;
 mod turns;
@@ -17,7 +18,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use sqlx::{Any, AnyConnection, Row, Transaction};
-use switchboard_engine::apart;
 use switchboard_engine::book::Book;
 use switchboard_engine::book::port::{Ask, Authority, Grant, Later, Outage, Slot};
 use switchboard_engine::terms::NanoUsd;
@@ -31,19 +31,15 @@ use crate::sql::Sql;
 use crate::thread::Thread;
 
 use back::{Back, carry};
+pub use beat::{EXPIRY, HEARTBEAT, Present, bury};
+use beat::{beat, keep_on};
 use beyond::Beyond;
 pub use beyond::Budgets;
 use recall::Recalls;
 use turns::Turns;
 
-/// How often a gateway says that it lives.
-pub const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How long a gateway that says nothing keeps its leases.
-pub const EXPIRY: Duration = Duration::from_secs(30);
 /// A gateway stops this long before others take its leases.
 const MARGIN: Duration = Duration::from_secs(5);
-/// How often what is not used goes back, and the dead are looked for.
-const SWEEP: Duration = Duration::from_secs(5);
 /// The longest a request waits for money,
 const PATIENCE: Duration = Duration::from_secs(2);
 /// and how long nobody asks after that, in microseconds.
@@ -61,13 +57,6 @@ const TAKE: &str = "UPDATE ledger_windows SET leased = leased + $4 WHERE account
 const KEEP: &str = "INSERT INTO ledger_leases (instance, account, span, start, amount) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (instance, account, span, start) DO UPDATE SET amount = ledger_leases.amount + excluded.amount";
 const HELD: &str = "SELECT amount FROM ledger_leases WHERE instance = $1 AND account = $2 AND span = $3 AND start = $4";
 const LESS: &str = "UPDATE ledger_leases SET amount = amount - $5 WHERE instance = $1 AND account = $2 AND span = $3 AND start = $4";
-const NOW_SQLITE: &str = "SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)";
-const NOW_POSTGRES: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
-const BEAT: &str = "UPDATE gateways SET beat_at = $2 WHERE instance = $1";
-const ENTER: &str =
-    "INSERT INTO gateways (instance, beat_at) VALUES ($1, $2) ON CONFLICT (instance) DO UPDATE SET beat_at = excluded.beat_at";
-const DEAD: &str = "SELECT instance FROM gateways WHERE beat_at < $1 ORDER BY instance";
-const BURY: &str = "DELETE FROM gateways WHERE instance = $1 AND beat_at < $2";
 const LEFT: &str = "SELECT account, span, start FROM ledger_leases WHERE instance = $1 ORDER BY account, span, start";
 const FORGET: &str = "DELETE FROM ledger_leases WHERE instance = $1 AND amount = 0";
 
@@ -88,6 +77,7 @@ pub struct Lessor {
     entered: OnceCell<()>,
     /// How often what was granted was lost: what it was is not given back any more.
     lost: AtomicU64,
+    present: watch::Sender<Present>,
     book: Arc<Book>,
     recalls: Recalls,
     turns: Turns,
@@ -109,7 +99,7 @@ impl Lessor {
         let (back, backs) = unbounded_channel();
         let lessor = Arc::new_cyclic(|myself| {
             let (recalls, turns, beyond, lapsed) = (Recalls::default(), Turns::default(), Beyond::default(), AtomicBool::new(false));
-            let (myself, entered) = (myself.clone(), OnceCell::new());
+            let (myself, entered, present) = (myself.clone(), OnceCell::new(), watch::Sender::default());
             Self {
                 sql,
                 thread,
@@ -121,6 +111,7 @@ impl Lessor {
                 caught_up,
                 entered,
                 lost,
+                present,
                 book,
                 recalls,
                 turns,
@@ -172,6 +163,11 @@ impl Lessor {
     /// The gateway's name.
     fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// Who is there by the database's word, said again every few seconds.
+    pub fn present(&self) -> watch::Receiver<Present> {
+        self.present.subscribe()
     }
 
     /// What it has called back.
@@ -250,46 +246,6 @@ impl Lessor {
             sqlx::query("DELETE FROM gateways WHERE instance = $1").bind(instance).execute(&mut *on).await?;
             Ok(on.commit().await?)
         })
-    }
-}
-
-async fn keep_on(lessor: Weak<Lessor>) {
-    while apart::work("leases", keep(lessor.clone())).await.is_none() {
-        tokio::time::sleep(apart::PAUSE).await;
-    }
-}
-
-/// Beats, gives back what is idle, and buries the dead.
-async fn keep(lessor: Weak<Lessor>) {
-    let mut since_beat = HEARTBEAT;
-    let mut reachable_since: Option<Instant> = None;
-    loop {
-        {
-            let Some(lessor) = lessor.upgrade().filter(|lessor| lessor.alive.load(Ordering::Acquire)) else { return };
-            if since_beat >= HEARTBEAT || reachable_since.is_none() {
-                match lessor.beat().await {
-                    Ok(()) => {
-                        reachable_since.get_or_insert_with(Instant::now);
-                        since_beat = Duration::ZERO;
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "the database does not hear this gateway; its leases will end");
-                        reachable_since = None;
-                    }
-                }
-            }
-            if reachable_since.is_some() {
-                lessor.book.idle().into_iter().for_each(|(slot, amount)| lessor.give_back(slot, amount));
-            }
-            // Who has been away itself does not know who else has.
-            if reachable_since.is_some_and(|since| since.elapsed() >= EXPIRY)
-                && let Err(error) = bury(&lessor.sql).await
-            {
-                tracing::warn!(%error, "the leases of gateways that are gone stay for now");
-            }
-        }
-        tokio::time::sleep(SWEEP).await;
-        since_beat += SWEEP;
     }
 }
 
@@ -449,38 +405,6 @@ pub(crate) async fn less(
         sqlx::query(LESS).bind(instance).bind(*account).bind(span.clone()).bind(*start).bind(amount).execute(&mut *on).await?;
     }
     Ok(())
-}
-
-/// The database hears of the gateway. Whether it knew it still.
-async fn beat(sql: &Sql, instance: &str) -> Result<bool, StoreError> {
-    let mut on = sql.writers.begin().await?;
-    let now = now(sql, &mut on).await?;
-    let known = sqlx::query(BEAT).bind(instance).bind(now).execute(&mut *on).await?.rows_affected() > 0;
-    if !known {
-        sqlx::query(ENTER).bind(instance).bind(now).execute(&mut *on).await?;
-    }
-    on.commit().await?;
-    Ok(known)
-}
-
-async fn now(sql: &Sql, on: &mut Transaction<'_, Any>) -> Result<i64, StoreError> {
-    let now = sqlx::query(sqlx::AssertSqlSafe(sql.either(NOW_SQLITE, NOW_POSTGRES))).fetch_one(&mut **on).await?;
-    Ok(now.try_get(0)?)
-}
-
-/// Gives back what gateways hold that are gone: those the database has not heard of for [`EXPIRY`].
-pub async fn bury(sql: &Sql) -> Result<(), StoreError> {
-    let mut on = sql.writers.begin().await?;
-    let before = now(sql, &mut on).await? - i64::try_from(EXPIRY.as_micros()).unwrap_or(0);
-    let dead: Vec<String> =
-        sqlx::query(DEAD).bind(before).fetch_all(&mut *on).await?.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-    for instance in dead {
-        // It may have come back in between.
-        if sqlx::query(BURY).bind(instance.clone()).bind(before).execute(&mut *on).await?.rows_affected() > 0 {
-            release(sql, &mut on, &instance).await?;
-        }
-    }
-    Ok(on.commit().await?)
 }
 
 /// Gives back all that gateway has leased.

@@ -7,7 +7,8 @@
 //!
 //! All that is asked goes through one task with one connection, which waits for an answer for [`PATIENCE`]. When none comes, all who
 //! wait are told at once, and nobody asks any more until the task has found Redis again, so that a frozen Redis costs the requests
-//! under way a few milliseconds, and the others nothing.
+//! under way a few milliseconds, and the others nothing. Each gateway keeps to its part then, of as many as Redis knew of last; what the
+//! database has heard of since counts more, and of a Redis that has not answered yet it is all there is.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,8 +19,9 @@ use switchboard_engine::book::Book;
 use switchboard_engine::book::port::{Later, Outage};
 use switchboard_engine::book::share::{Company, Draw, Drawn, PLACES_LAST, Places, Pool, Shares, Surplus, Without};
 use switchboard_engine::terms::Unit;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
+use crate::lease::Present;
 use crate::redis::{BadAddress, PATIENCE};
 
 /// The longest a new connection may take; requests do not wait for it.
@@ -139,6 +141,8 @@ pub struct RedisLimits {
     gateways: AtomicU64,
     rank: AtomicU64,
     without: AtomicU8,
+    /// Who is there by the database's word, where gateways share one.
+    present: Option<watch::Receiver<Present>>,
     draw: Script,
     back: Script,
     keep: Script,
@@ -166,10 +170,17 @@ impl RedisLimits {
             gateways: AtomicU64::new(1),
             rank: AtomicU64::new(0),
             without: AtomicU8::new(0),
+            present: None,
             draw: Script::new(DRAW),
             back: Script::new(BACK),
             keep: Script::new(KEEP),
         })
+    }
+
+    /// While Redis does not answer, gateways are as many as the database says.
+    #[must_use]
+    pub fn with_present(self, present: Option<watch::Receiver<Present>>) -> Self {
+        Self { present, ..self }
     }
 
     /// What to do while Redis cannot be reached.
@@ -180,6 +191,8 @@ impl RedisLimits {
     /// Asks Redis on behalf of everybody, until it is dropped. `book` has the limits.
     pub async fn serve(&self, book: &Book) {
         let mut waiting = self.waiting.lock().await;
+        let mut present = self.present.clone();
+        present.iter_mut().for_each(watch::Receiver::mark_changed);
         let mut was_up = true;
         loop {
             let error = match self.connect(book).await {
@@ -191,6 +204,8 @@ impl RedisLimits {
                     self.is_up.store(true, Ordering::Release);
                     let ended = self.answer(connection, &mut waiting, book).await;
                     self.is_up.store(false, Ordering::Release);
+                    // Redis knew better than the database did until now.
+                    present.iter_mut().for_each(watch::Receiver::mark_unchanged);
                     // Nobody waits for an answer that does not come.
                     while waiting.try_recv().is_ok() {}
                     ended
@@ -201,6 +216,9 @@ impl RedisLimits {
                 tracing::warn!(%error, "Redis does not answer; this gateway keeps limits by itself");
             }
             was_up = false;
+            if let Some(present) = present.as_mut().filter(|present| present.has_changed().unwrap_or(false)) {
+                self.count(*present.borrow_and_update());
+            }
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -329,9 +347,13 @@ impl RedisLimits {
         let (mut names,): (Vec<String>,) = pipe.query_async(on).await?;
         names.sort_unstable();
         let rank = names.iter().position(|name| *name == self.name).unwrap_or(0);
-        self.gateways.store(names.len().max(1) as u64, Ordering::Relaxed);
-        self.rank.store(rank as u64, Ordering::Relaxed);
+        self.count(Present { gateways: names.len() as u64, rank: rank as u64 });
         Ok(())
+    }
+
+    fn count(&self, Present { gateways, rank }: Present) {
+        self.gateways.store(gateways.max(1), Ordering::Relaxed);
+        self.rank.store(rank, Ordering::Relaxed);
     }
 
     fn key(&self, pool: &Pool) -> String {

@@ -42,8 +42,11 @@ pub(super) fn write(page: &mut Page, app: &App, calls: &[CallRow], standing: &St
         page.one(name, help, Kind::Counter, number(count.load(std::sync::atomic::Ordering::Relaxed)));
     }
     page.one("switchboard_soft_budgets_crossed", "Soft budgets that were spent", Kind::Counter, number(app.alerts.crossed()));
-    if let Some(is_shared) = app.limits.is_shared() {
-        page.one("switchboard_limits_shared", "Whether limits are shared with other gateways now", Kind::Gauge, f64::from(is_shared));
+    if let Some(company) = app.limits.company() {
+        let is_shared = f64::from(company.is_up);
+        page.one("switchboard_limits_shared", "Whether limits are shared with other gateways now", Kind::Gauge, is_shared);
+        let gateways = number(company.gateways);
+        page.one("switchboard_limits_gateways", "Gateways that share limits, or keep to their part of them", Kind::Gauge, gateways);
     }
     let sets = page.metric("switchboard_metrics_label_sets", "Label sets that are counted", Kind::Gauge);
     let lost = page.metric("switchboard_metrics_overflow", "What was counted as `other`, for want of room for more labels", Kind::Counter);

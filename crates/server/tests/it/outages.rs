@@ -121,6 +121,24 @@ fn d1_gateways_keep_to_their_part_without_redis() {
     }
 }
 
+/// D1: Redis has not answered since the gateways began. How many they are, the database knows.
+#[test]
+fn d1_gateways_that_never_found_redis_keep_to_their_part() {
+    let Some(redis) = redis() else { return };
+    let line = Line::to(redis.split('/').next().expect("a host"));
+    line.cut();
+    let gateways = together(&meet(&format!("127.0.0.1:{}", line.port()), ""), 3, str::to_owned);
+    let Some(first) = gateways.first() else { return };
+    let counts = |gateway: &Managed| gateway.as_key(MASTER, "GET", "/metrics", &serde_json::Value::Null).text().to_owned();
+    let all = |gateway: &Managed| counts(gateway).contains("switchboard_limits_gateways 3.0\n");
+    gateways.iter().for_each(|gateway| until("they know of each other", || all(gateway)));
+    let limited = first.key(&json!({"rpm_limit": 100}));
+    assert_eq!(burst(&gateways, &limited, 60), BTreeMap::from([(200, 100), (429, 80)]), "all parts are the whole");
+    line.mend();
+    gateways.iter().for_each(|gateway| until("they meet", || shares(gateway, true)));
+    assert_eq!(burst(&gateways, &limited, 5), BTreeMap::from([(429, 15)]), "what was used alone is used");
+}
+
 #[test]
 fn an_operator_may_have_limits_fail_closed_or_open() {
     let Some(redis) = redis() else { return };

@@ -94,7 +94,7 @@ pub(super) const KEYS: &[Key] = &[
         "limits_without_redis",
         Text,
         "What becomes of limits that gateways share while Redis does not answer: `local_share` (the default: each gateway keeps to its \
-         part), `closed` or `open`.",
+         part, by how many have met there or, where they share a PostgreSQL, are heard of in it), `closed` or `open`.",
     ),
     honoured(
         "limit_rules",
