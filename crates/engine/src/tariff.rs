@@ -272,6 +272,11 @@ impl<'a> Tariff<'a> {
         self.dated.clone().map(List::Dated).or_else(|| card.map(List::Card))
     }
 
+    /// Whether nothing is charged by it, whatever is used.
+    pub fn is_nothing(&self) -> bool {
+        !self.is_stated && self.prices().is_none_or(|prices| prices.iter().all(|(_, rate)| rate.raw() == 0))
+    }
+
     /// The terms of service of a call: those the provider says it served, else those of the hour.
     pub fn service(&self, told: Option<&str>) -> Service {
         let hours = || {

@@ -117,6 +117,10 @@ pub trait Journal: Send + Sync {
     /// An attempt is about to be sent. When this returns, its intent outlives the process.
     fn intend(&self, intent: &Intent<'_>) -> Result<(), JournalClosed>;
 
+    /// The same, of an attempt that does not depend on it: where nothing can be written now, its intent and what follows are kept until
+    /// that can be done. Only where there is no room for that either is it refused.
+    fn intend_later(&self, intent: &Intent<'_>) -> Result<(), JournalClosed>;
+
     /// An attempt under way has cost so much by now.
     fn checkpoint(&self, attempt: AttemptId, spent: NanoUsd);
 

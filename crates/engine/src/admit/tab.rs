@@ -1,6 +1,7 @@
 //! The running account of one call: what its attempts hold, and what each of them cost.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
@@ -9,7 +10,7 @@ use switchboard_wire::{Dialect, Operation};
 
 use super::bound::{Bound, cap_key, counted};
 use super::job::JobBound;
-use super::journal::{AttemptId, Basis, Ending, Gathered, Intent, Journal, Settlement};
+use super::journal::{AttemptId, Basis, Ending, Gathered, Intent, Journal, JournalClosed, Settlement};
 use crate::book::{Hold, Need, Standing};
 use crate::call::{Call, OWN_FORM};
 use crate::catalog::Component;
@@ -24,6 +25,8 @@ use crate::terms::{NanoUsd, Refusal, Unit, Why};
 const SHORTEST: u64 = 16;
 /// A token of plain text has about four bytes.
 const BYTES_OF_TOKEN: u64 = 4;
+/// When it is worth asking again, where an intent could not be written.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The running account of one call. Dropping it closes what is open.
 pub struct Tab {
@@ -184,7 +187,7 @@ impl Tab {
 
     /// The attempt is about to be sent. When this returns, that is written down.
     pub fn dispatch(&mut self) -> Result<(), Error> {
-        let Some(open) = self.open.as_mut().filter(|open| !open.sent) else { return Ok(()) };
+        let Some(open) = self.open.as_ref().filter(|open| !open.sent) else { return Ok(()) };
         if let Some(journal) = &self.journal {
             let lines = self.hold.lines();
             let intent = Intent {
@@ -202,13 +205,24 @@ impl Tab {
                 model: &open.target.spec.model,
                 group: &open.target.spec.group,
             };
-            journal.intend(&intent).map_err(|closed| {
+            self.intend(&**journal, (open, &intent)).map_err(|closed| {
                 let problem = Problem::new(Kind::Overloaded, closed.to_string()).with_code("journal_unavailable");
-                Error::new(problem, Origin::Gateway, Retry::Never)
+                Error::new(Problem { retry_after: Some(AGAIN), ..problem }, Origin::Gateway, Retry::Never)
             })?;
         }
-        open.sent = true;
+        self.open.iter_mut().for_each(|open| open.sent = true);
         Ok(())
+    }
+
+    /// Writes an intent down. While that cannot be done, only what a budget pays for must wait: the rest is written later, and what costs
+    /// nothing, perhaps never.
+    fn intend(&self, journal: &dyn Journal, (open, intent): (&Open, &Intent<'_>)) -> Result<(), JournalClosed> {
+        let Err(closed) = journal.intend(intent) else { return Ok(()) };
+        let costs_nothing = open.free || self.tariffs.of(&open.target, intent.at).is_nothing();
+        if !costs_nothing && self.hold.has_budgets((intent.provider, intent.deployment)) {
+            return Err(closed);
+        }
+        journal.intend_later(intent).or_else(|closed| if costs_nothing { Ok(()) } else { Err(closed) })
     }
 
     /// What everything is charged by.

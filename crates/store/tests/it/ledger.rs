@@ -28,7 +28,12 @@ pub(crate) fn intend(journal: &Journal, attempt: AttemptId, begun: i64) {
 }
 
 fn intend_of(journal: &Journal, attempt: AttemptId, call: &str, begun: i64) {
-    let intent = Intent {
+    intent_of(attempt, call, begun, |intent| journal.intend(intent)).expect("a journal");
+}
+
+/// Does something with an intent.
+pub(crate) fn intent_of<T>(attempt: AttemptId, call: &str, begun: i64, then: impl FnOnce(&Intent<'_>) -> T) -> T {
+    then(&Intent {
         attempt,
         call,
         at: micros(),
@@ -39,8 +44,7 @@ fn intend_of(journal: &Journal, attempt: AttemptId, call: &str, begun: i64) {
         deployment: "d",
         model: "gpt-4o-mini",
         group: "fast",
-    };
-    journal.intend(&intent).expect("a journal");
+    })
 }
 
 pub(crate) fn settle(journal: &Journal, attempt: AttemptId, amount: i64) {

@@ -4,7 +4,9 @@
 mod answers;
 mod audit;
 mod backup;
+mod disk;
 mod experiments;
+mod full_disk;
 mod leases;
 mod ledger;
 mod limits;
