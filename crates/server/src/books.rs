@@ -13,7 +13,7 @@ use switchboard_engine::book::Book;
 use switchboard_engine::catalog::Catalog;
 use switchboard_engine::meter::Recorder;
 use switchboard_engine::terms::{Budget, Level, Limit, ScopeId, Terms};
-use switchboard_store::journal::{BadJournal, Durability, Journal};
+use switchboard_store::journal::{BadJournal, Durability, Journal, Standing};
 use switchboard_store::lease::{Lessor, Present};
 use switchboard_store::ledger::{Past, SpendLog, Writer};
 use switchboard_store::sql::Kind;
@@ -153,6 +153,11 @@ impl Books {
     /// Who is there by the database's word, where gateways share one.
     pub(crate) fn present(&self) -> Option<watch::Receiver<Present>> {
         self.kept.as_ref()?.lessor.as_ref().map(|lessor| lessor.present())
+    }
+
+    /// How the journal takes what is to be written.
+    pub(crate) fn standing(&self) -> Standing {
+        self.kept.as_ref().map_or(Standing::Open, |kept| kept.journal.standing())
     }
 
     /// What is spent by now is known to the database when this returns.

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::release;
 use switchboard_engine::wire::problem::Problem;
+use switchboard_store::journal::Standing;
+use switchboard_store::{Reach, Store, micros};
 
 use crate::answered::{document, written};
 use crate::app::{Acceptor, App};
@@ -57,22 +59,43 @@ fn ready(app: &App) -> Response<AnswerBody> {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         return response;
     }
-    match memory(app) {
-        "disconnected" => {
-            let mut response = document(&json!({"status": "unhealthy", "db": "disconnected"}));
-            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-            response
-        }
-        db => document(&json!({"status": "healthy", "db": db})),
+    let mut response = document(&standing(app));
+    if !is_able(app) {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
+    response
 }
 
-/// Whether the database answers. Known keys are served for a while without it, so its silence alone makes nothing unready at once.
+/// What is told of what the gateway stands on; of its journal only where that takes nothing.
+fn standing(app: &App) -> Value {
+    let mut said = json!({"status": if is_able(app) { "healthy" } else { "unhealthy" }, "db": memory(app)});
+    match app.books.standing() {
+        Standing::Open => {}
+        Standing::Late => said["journal"] = "late".into(),
+        Standing::Closed => said["journal"] = "closed".into(),
+    }
+    said
+}
+
+/// Whether any request could be served. Known keys are for a while without the database, and what costs nothing without the journal.
+fn is_able(app: &App) -> bool {
+    let knows_nobody = app.store.as_ref().is_some_and(|store| store.silence() > crate::auth::PATIENCE);
+    !knows_nobody && (app.books.standing() != Standing::Closed || serves_for_nothing(app))
+}
+
+/// Whether any deployment costs nothing.
+fn serves_for_nothing(app: &App) -> bool {
+    let (fleet, now) = (app.gateway.fleet(), micros());
+    fleet.deployments().any(|deployment| app.books.prices.tariffs().of(deployment, now).is_nothing())
+}
+
+/// How the database answers.
 fn memory(app: &App) -> &'static str {
-    match &app.store {
+    match app.store.as_ref().map(Store::reach) {
         None => "Not connected",
-        Some(store) if store.silence() > crate::auth::PATIENCE => "disconnected",
-        Some(_) => "connected",
+        Some(Reach::Whole) => "connected",
+        Some(Reach::ReadOnly) => "read-only",
+        Some(Reach::Silent) => "disconnected",
     }
 }
 
@@ -82,9 +105,7 @@ fn details(app: &App) -> Response<AnswerBody> {
     if response.status().is_success() {
         let config = app.config();
         let callbacks: Vec<&String> = config.litellm.callbacks.every.iter().chain(&config.litellm.callbacks.success).collect();
-        response = document(&json!({
-            "status": "healthy",
-            "db": memory(app),
+        let more = json!({
             "cache": null,
             "switchboard_version": env!("CARGO_PKG_VERSION"),
             // Whose API this follows; its clients look for it.
@@ -92,7 +113,12 @@ fn details(app: &App) -> Response<AnswerBody> {
             "success_callbacks": callbacks,
             "deployments": app.gateway.fleet().deployments().count(),
             "requests_in_flight": app.gateway.in_flight(),
-        }));
+        });
+        let mut said = standing(app);
+        if let (Value::Object(said), Value::Object(more)) = (&mut said, more) {
+            said.extend(more);
+        }
+        response = document(&said);
     }
     response
 }

@@ -32,6 +32,8 @@ mod declining;
 mod defaults;
 mod deployments;
 mod detours;
+#[path = "../../../store/tests/it/disk.rs"]
+mod disk;
 mod documents;
 mod doors;
 mod early;
@@ -43,6 +45,7 @@ mod experiments;
 mod failures;
 mod fallbacks;
 mod forwarded;
+mod full_disk;
 mod gates;
 mod gitops;
 mod gitops_kinds;

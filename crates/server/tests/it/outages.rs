@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use switchboard_store::{Settings, Store};
 
 use crate::app::Reply;
 use crate::line::Line;
@@ -196,6 +197,59 @@ fn d2_known_keys_are_served_without_postgresql() {
     }
     let made = |key: &str| gateway.get(&format!("/key/info?key={key}"))["info"]["spend"].as_f64().expect("spend");
     assert!(made(&paid) > 0.0);
+}
+
+/// Runs a statement there.
+fn run(address: &str, statement: String) {
+    let store = Store::open(&Settings { address: address.to_owned(), connections: 1 }).expect("an address");
+    let pool = store.sql().writers.clone();
+    let done = store.thread().block(async move {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pool).await?;
+        Ok(())
+    });
+    done.expect("done");
+    store.close();
+}
+
+/// D3: PostgreSQL is there and takes no connections, or lets nobody write. Both are outages, and no refusal of what was asked.
+#[test]
+fn d3_a_database_that_lets_nobody_in_or_write_is_away() {
+    let Some(address) = crate::managed::database() else { return };
+    let name = format!("test_{}_{}", std::process::id(), switchboard_store::micros());
+    let (server, rest) = address.rsplit_once('/').expect("a database");
+    let own = format!("{server}/{name}{}", rest.find('?').map_or("", |at| &rest[at..]));
+    run(&address, format!("CREATE DATABASE {name}"));
+    let gateways = together("", 2, |_| own.clone());
+    let [gateway, other] = &gateways[..] else { return };
+    let (known, unknown) = (gateway.key(&json!({})), other.key(&json!({})));
+    assert_eq!(gateway.chat(&known, "good").status, 200);
+    let now = |settings: &str| {
+        run(&address, format!("ALTER DATABASE {name} {settings}"));
+        run(&address, format!("SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name}'"));
+    };
+    let make = || gateway.as_key(MASTER, "POST", "/key/generate", &json!({}));
+    let stands = |db: &str| gateway.app.get("/health/readiness").json() == json!({"status": "healthy", "db": db});
+
+    now("ALLOW_CONNECTIONS false");
+    for refused in [chat(gateway, &unknown), make()] {
+        assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"), "{}", refused.text());
+    }
+    assert_eq!(chat(gateway, &known).status, 200);
+    until("that is told", || stands("disconnected"));
+    now("ALLOW_CONNECTIONS true");
+    until("it is there again", || gateway.chat(&unknown, "good").status == 200);
+    until("that is told, too", || stands("connected"));
+
+    now("SET default_transaction_read_only = on");
+    until("that is told", || stands("read-only"));
+    let refused = make();
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"), "{}", refused.text());
+    assert_eq!(chat(gateway, &known).status, 200);
+    // Nobody ends the connections there are.
+    run(&address, format!("ALTER DATABASE {name} RESET default_transaction_read_only"));
+    until("another one is found", || make().status == 200);
+    drop(gateways);
+    run(&address, format!("DROP DATABASE {name} WITH (FORCE)"));
 }
 
 /// What a deployment takes in a minute is one number for all gateways, where the operator wants it kept.

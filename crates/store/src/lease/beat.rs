@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use sqlx::{Any, Row, Transaction};
-use switchboard_engine::admit::port::Authority;
+use switchboard_engine::book::port::Authority;
 use switchboard_engine::apart;
 
 use super::{Lessor, release};

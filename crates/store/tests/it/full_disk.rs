@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use switchboard_engine::admit::journal::{AttemptId, Journal as _};
-use switchboard_engine::admit::{Level, NanoUsd, ScopeId, Window};
+use switchboard_engine::terms::{Level, NanoUsd, ScopeId, Window};
 use switchboard_store::journal::{Durability, Journal, Standing};
 use switchboard_store::ledger::{Writer, spent, verify};
 use switchboard_store::micros;
