@@ -8,15 +8,16 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use switchboard_engine::admit::Admission;
+use switchboard_engine::book::Book;
 use switchboard_engine::book::share::{Company, Shares};
 use switchboard_engine::catalog::Catalog;
 use switchboard_store::RedisLimits;
 use switchboard_store::redis::BadAddress;
 
+use crate::books::Books;
 use crate::chore::Chore;
 use crate::config::{Config, Secret};
 use crate::digest::sha256;
-use crate::books::Books;
 use crate::limit_rules::Rules;
 use of_keys::OfKeys;
 

@@ -249,7 +249,7 @@ async fn entries(request: &Request) -> Answer {
 
 /// The keys that have those accounts, by the account: one that was regenerated has the account of the first.
 async fn keys_of(desk: &Desk, accounts: impl Iterator<Item = &str>) -> Result<HashMap<String, String>, Refused> {
-    let owners = accounts.map(credits::owner).filter(|owner| owner.level == Level::Key);
+    let owners = accounts.map(accounts::owner).filter(|owner| owner.level == Level::Key);
     let wanted: HashSet<String> = owners.map(|owner| owner.id.to_string()).collect();
     let ids: Vec<String> = wanted.iter().cloned().collect();
     let mut known = desk.several::<Key>(&ids).await?;
@@ -262,7 +262,7 @@ async fn keys_of(desk: &Desk, accounts: impl Iterator<Item = &str>) -> Result<Ha
 
 /// Tells whose an account is, in the words of requests.
 fn put_owner(row: &mut Value, account: &str, keys: &HashMap<String, String>) {
-    let owner = credits::owner(account);
+    let owner = accounts::owner(account);
     if let Some((field, _)) = OWNERS.into_iter().find(|(_, level)| *level == owner.level) {
         let id: &str = &owner.id;
         row[field] = json!(keys.get(id).filter(|_| owner.level == Level::Key).map_or(id, String::as_str));

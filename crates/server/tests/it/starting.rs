@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sqlx::Executor;
-use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::admit::journal::{AttemptId, Intent, Journal as _};
+use switchboard_engine::terms::NanoUsd;
 use switchboard_store::journal::{Durability, Journal};
 use switchboard_store::{Settings, Store, micros};
 

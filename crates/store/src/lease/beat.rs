@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use sqlx::{Any, Row, Transaction};
-use switchboard_engine::book::port::Authority;
 use switchboard_engine::apart;
+use switchboard_engine::book::port::Authority;
 
 use super::{Lessor, release};
 use crate::error::StoreError;
