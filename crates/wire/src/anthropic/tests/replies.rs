@@ -46,7 +46,7 @@ fn reasons_have_the_vendors_words() {
     assert_eq!(said(Reason::Length), "max_tokens");
     assert_eq!(said(Reason::ContentFilter), "refusal");
     assert_eq!(said(Reason::Pause), "pause_turn");
-    assert_eq!(said(Reason::Error), Value::Null);
+    assert_eq!(said(Reason::Error), "end_turn", "a message that is whole has one");
     let refused = answer(vec![Part::new(PartBody::Refusal("no".to_owned()))], Finish::new(Reason::Stop, "stop"));
     assert_eq!((&refused["stop_reason"], &refused["content"][0]["text"]), (&json!("refusal"), &json!("no")));
     let full = answer(vec![], Finish::new(Reason::Length, "model_context_window_exceeded"));
