@@ -148,6 +148,24 @@ fn limits(gateway: &Managed, slug: &str) -> Vec<(Value, Value)> {
     list.iter().map(|budget| (budget["reset_interval"].clone(), budget["limit_usd"].clone())).collect()
 }
 
+/// The same, and something of each otherwise.
+fn changed() -> String {
+    OTHERS
+        .replace("max_budget_in_team: 1}", "max_budget_in_team: 2}")
+        .replace("[/key/info, /key/generate]", "[/key/info, /key/update]")
+        .replace("max_budget: 5, tpm_limit: 100", "tpm_limit: 200")
+        .replace("max_budget_in_organization: 9", "max_budget_in_organization: 8")
+        .replace(
+            "budgets: [{reset_interval: monthly, limit_usd: 40}, {reset_interval: daily, limit_usd: 10}]",
+            "budgets: [{reset_interval: weekly, limit_usd: 8}, {limit_usd: 9}]",
+        )
+        .replace("    is_data_discount_logging_enabled: true\n", "")
+        .replace(", allowed_models: [gpt-4o]", "")
+        .replace(", allowed_models: [good], limit_usd: 1}", ", limit_usd: 1}")
+        .replace("is_active: false", "is_active: true")
+        .replace(", budget_duration: 1d", "")
+}
+
 #[test]
 fn what_else_can_be_made_is_made_once_changed_and_gone_again() {
     with("", |gateway| {
@@ -176,20 +194,7 @@ fn what_else_can_be_made_is_made_once_changed_and_gone_again() {
         };
         assert_eq!((most("ann"), most("bob")), (Some((json!(4.0), json!(10))), Some((json!(1.0), Value::Null))));
 
-        let changed = OTHERS
-            .replace("max_budget_in_team: 1}", "max_budget_in_team: 2}")
-            .replace("[/key/info, /key/generate]", "[/key/info, /key/update]")
-            .replace("max_budget: 5, tpm_limit: 100", "tpm_limit: 200")
-            .replace("max_budget_in_organization: 9", "max_budget_in_organization: 8")
-            .replace(
-                "budgets: [{reset_interval: monthly, limit_usd: 40}, {reset_interval: daily, limit_usd: 10}]",
-                "budgets: [{reset_interval: weekly, limit_usd: 8}, {limit_usd: 9}]",
-            )
-            .replace("    is_data_discount_logging_enabled: true\n", "")
-            .replace(", allowed_models: [gpt-4o]", "")
-            .replace(", allowed_models: [good], limit_usd: 1}", ", limit_usd: 1}")
-            .replace("is_active: false", "is_active: true")
-            .replace(", budget_duration: 1d", "");
+        let changed = changed();
         place.write(&changed);
         let told = place.ended(&["apply"], 0);
         assert!(told.contains("8 changed"), "{told}");

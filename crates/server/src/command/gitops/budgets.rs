@@ -42,12 +42,14 @@ fn ordered<'a>(wanted: &'a [Value], present: &[Value]) -> Vec<(&'a str, &'a Valu
 mod tests {
     use super::*;
 
+    type Limits = &'static [(&'static str, i64)];
+
     #[test]
     fn no_step_has_a_narrow_interval_above_a_wide_one() {
-        let said = |limits: &[(&str, i64)]| -> Vec<Value> {
+        let said = |limits: Limits| -> Vec<Value> {
             limits.iter().map(|(interval, limit)| json!({"reset_interval": interval, "limit_usd": limit})).collect()
         };
-        let cases: [(&[(&str, i64)], &[(&str, i64)]); 4] = [
+        let cases: [(Limits, Limits); 4] = [
             (&[("daily", 50)], &[("monthly", 40), ("daily", 10)]),
             (&[("monthly", 40), ("daily", 10)], &[("monthly", 400), ("daily", 100)]),
             (&[("monthly", 400), ("daily", 100)], &[("monthly", 40), ("daily", 10)]),

@@ -100,28 +100,22 @@ impl Carrier<'_> {
                 self.state.learn(kind, &step.name, row);
             }
         }
-        self.send(kind, &step.name, &id, body, &step.along).await?;
+        self.send(step, &id, body).await?;
         self.parts(step).await?;
         self.mark(step, &step.mark).await
     }
 
     /// Sends the changes of an object, if there are any.
-    async fn send(
-        &self,
-        kind: &Kind,
-        name: &str,
-        id: &str,
-        mut body: Map<String, Value>,
-        along: &Map<String, Value>,
-    ) -> Result<(), Trouble> {
+    async fn send(&self, step: &Step, id: &str, mut body: Map<String, Value>) -> Result<(), Trouble> {
+        let kind = step.kind;
         if body.is_empty() {
             return Ok(());
         }
         if kind.clears == Clears::ByName {
             cleared(&mut body);
         }
-        body.extend(self.state.naming(kind, name));
-        body.extend(along.clone());
+        body.extend(self.state.naming(kind, &step.name));
+        body.extend(step.along.clone());
         if !kind.handle.is_empty() && !kind.update.1.contains("{id}") {
             body.insert(kind.handle.to_owned(), json!(id));
         }
@@ -162,7 +156,7 @@ impl Carrier<'_> {
         let naming = self.state.naming(kind, &step.name);
         let gone = fields.into_iter().filter(|field| !naming.contains_key(*field));
         let body = gone.map(|field| (field.clone(), nothing(kind, row.get(field).unwrap_or(&Value::Null)))).collect();
-        self.send(kind, &step.name, id, body, &Map::new()).await?;
+        self.send(step, id, body).await?;
         for (field, part) in kind.parts().iter().filter(|(field, _)| parts.iter().any(|part| part == field)) {
             let remove = state::present(self.client, *part, row, &[]).await?;
             self.part(step, id, &Moves { part: *part, field, add: Vec::new(), remove }).await?;
