@@ -1,7 +1,8 @@
 //! Carrying a plan out over the management API.
 //!
-//! An object is marked before it is made, so that a run that broke off leaves nothing that nobody owns; marks say what was named
-//! after it is done. Each step is one object: what was done until something fails stays, and the next run goes on from there.
+//! An object is marked before it is made, so that a run that broke off leaves nothing that nobody owns; that its secrets are as they
+//! are to be is marked when it is done. Each step is one object: what was done until something fails stays, and the next run goes on
+//! from there.
 
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -50,7 +51,7 @@ impl Carrier<'_> {
     }
 
     async fn create(&mut self, step: &Step) -> Result<(), Trouble> {
-        self.mark(step, &Mark { owner: self.owner.to_owned(), ..Mark::default() }).await?;
+        self.mark(step, &Mark { digest: None, ..step.mark.clone() }).await?;
         let kind = step.kind;
         let mut body = self.body(step)?;
         if let Named::By(_, field) = kind.named {
