@@ -35,7 +35,7 @@ fn prices_hold_from_their_dates_and_what_has_begun_is_changed_only_when_that_is_
         let key = gateway.key(&json!({}));
         let before = cost(&gateway.chat(&key, "token"));
         let write = |lines: &[String]| place.write(&format!("prices:\n{}", lines.concat()));
-        let (past, future) = (price("2020-01-01", "0.004", ""), price("2099-01-01", "0.008", ", note: agreed"));
+        let (past, future) = (price("2020-01-01", "0.004", ""), price("2099-01-01", "8e-3", ", note: agreed"));
         write(&[past.clone(), future.clone()]);
         let told = place.ended(&["plan"], 2);
         assert!(told.contains("+ price by-token from 2020-01-01T00:00:00.000000Z") && told.contains("switchboard reprice"), "{told}");
