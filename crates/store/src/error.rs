@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use rusqlite::ErrorCode;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use sqlx::sqlite::SqliteError;
@@ -64,22 +65,17 @@ impl StoreError {
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Unavailable(_) | Self::Contended(_) | Self::Silent | Self::Stopping => true,
-            Self::Unwritten(error) => error.sqlite_error().is_some_and(|error| {
-                let code = error.extended_code & PRIMARY;
-                OF_DISK.contains(&code) || OF_OTHERS.contains(&code)
-            }),
+            Self::Unwritten(error) => error.sqlite_error_code().is_some_and(|code| OF_DISK.contains(&code) || OF_OTHERS.contains(&code)),
             Self::Behind { why } => why.as_ref().is_none_or(|why| why.is_outage()),
             _ => false,
         }
     }
 }
 
-/// SQLite's codes are these bits, and above them which of its kind it is.
-const PRIMARY: i32 = 0xff;
-/// The disk cannot be read or written (`IOERR`), is full (`FULL`), or opens no more files (`CANTOPEN`).
-const OF_DISK: [i32; 3] = [10, 13, 14];
-/// Others write (`BUSY`, `LOCKED`).
-const OF_OTHERS: [i32; 2] = [5, 6];
+/// SQLite cannot read or write its file, the disk is full, or no more files can be opened.
+const OF_DISK: [ErrorCode; 3] = [ErrorCode::SystemIoFailure, ErrorCode::DiskFull, ErrorCode::CannotOpen];
+/// Others write to it.
+const OF_OTHERS: [ErrorCode; 2] = [ErrorCode::DatabaseBusy, ErrorCode::DatabaseLocked];
 
 /// Whether that is the database's trouble, and not the statement's.
 pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
@@ -109,9 +105,9 @@ fn is_of_server(refusal: &dyn DatabaseError) -> bool {
 }
 
 /// Which kind of SQLite's errors that is, if it is one.
-fn sqlite_code(refusal: &dyn DatabaseError) -> Option<i32> {
+fn sqlite_code(refusal: &dyn DatabaseError) -> Option<ErrorCode> {
     let code = refusal.try_downcast_ref::<SqliteError>()?.code()?;
-    code.parse::<i32>().ok().map(|code| code & PRIMARY)
+    code.parse().ok().map(|code| rusqlite::ffi::Error::new(code).code)
 }
 
 /// Whether others were in the way of that statement: a lock that did not come free in time (55P03), a deadlock or a conflict that
