@@ -1,10 +1,12 @@
 //! Our own: the least expected cost under a latency goal.
 //!
-//! 1. What a request would wait at each candidate: its peak-sensitive moving latency, times the requests it has already and this
-//!    one, over the share of requests it does not fail. One that was not measured is as good as the best, and so is tried.
-//! 2. Candidates within the goal come first; without a goal, those within [`SLACK`] of the best.
+//! 1. How long each candidate takes: its peak-sensitive moving latency over the share of requests it does not fail. One that was not
+//!    measured is as good as the best, and so is tried.
+//! 2. Candidates within the goal come first; without a goal, those within [`SLACK`] of the best. What is under way there says nothing
+//!    of that: a busy one is not slow, and one that is too busy takes longer, which is measured.
 //! 3. Of these, those whose expected cost is within [`EDGE`] of the least form the leading group; two of it are drawn and the one
-//!    with the shorter wait goes first (the power of two choices: near the optimum, and no herd).
+//!    with the shorter wait goes first (the power of two choices: near the optimum, and no herd). A wait is what it takes, times the
+//!    requests under way there and this one.
 //! 4. The others follow by cost, then those beyond the goal by wait.
 
 use fastrand::Rng;
@@ -14,9 +16,9 @@ use super::{Args, rank};
 use crate::route::ask::Ask;
 use crate::route::candidate::Candidate;
 
-/// Without a goal, a wait is good enough up to this multiple of the best.
+/// Without a goal, what takes up to this multiple of the best is good enough.
 const SLACK: f64 = 2.0;
-/// A difference of waits that no one notices, in seconds.
+/// A difference that no one notices, in seconds.
 const UNNOTICED: f64 = 0.05;
 /// Costs within this share of the least are alike: hundredths.
 const EDGE: i64 = 5;
@@ -28,7 +30,7 @@ pub(super) fn least_cost(candidates: &mut [Candidate], ask: &Ask<'_>, args: &Arg
     let mut best = f64::INFINITY;
     for candidate in candidates.iter_mut() {
         let measured = candidate.latency(ask.call.stream);
-        candidate.key = measured.map_or(f64::NAN, |seconds| wait(candidate, seconds));
+        candidate.key = measured.map_or(f64::NAN, |seconds| taken(candidate, seconds));
         if candidate.key < best {
             best = candidate.key;
         }
@@ -38,17 +40,17 @@ pub(super) fn least_cost(candidates: &mut [Candidate], ask: &Ask<'_>, args: &Arg
     }
     let best = if best.is_finite() { best } else { UNNOTICED };
     for candidate in candidates.iter_mut().filter(|candidate| candidate.key.is_nan()) {
-        candidate.key = wait(candidate, best);
+        candidate.key = taken(candidate, best);
     }
     let goal = args.latency_goal.map_or((best * SLACK).max(best + UNNOTICED), |goal| goal.as_secs_f64());
     // What ties comes by chance. Costs and waits are positive: below zero there is room for those within the goal.
     let standing = |(at, candidate): (usize, &Candidate)| {
-        let rank = if candidate.key > goal { rank(candidate.key) } else { i64::MIN + cost(candidate) };
+        let rank = if candidate.key > goal { rank(wait(candidate)) } else { i64::MIN + cost(candidate) };
         Standing::new(rank, candidate.lot(rng), at)
     };
     let mut standings: Vec<Standing> = candidates.iter().enumerate().map(standing).collect();
     standing::sort(&mut standings);
-    // Where none is within the goal, the fastest lead whatever they cost.
+    // Where none is within the goal, the shortest waits lead whatever they cost.
     let within = candidates.iter().filter(|candidate| candidate.key <= goal).count();
     if within > 0 {
         let least = cost(&candidates[standings[0].at()]);
@@ -59,9 +61,15 @@ pub(super) fn least_cost(candidates: &mut [Candidate], ask: &Ask<'_>, args: &Arg
     standing::place(candidates, &standings);
 }
 
-fn wait(candidate: &Candidate, seconds: f64) -> f64 {
+/// How long it takes that answers in so many seconds where it does answer.
+fn taken(candidate: &Candidate, seconds: f64) -> f64 {
     let successes = (1.0 - candidate.view.error_rate().unwrap_or(0.0)).max(LEAST);
-    seconds * f64::from(candidate.view.in_flight.saturating_add(1)) / (successes * successes)
+    seconds / (successes * successes)
+}
+
+/// The same behind the requests that it has already.
+fn wait(candidate: &Candidate) -> f64 {
+    candidate.key * f64::from(candidate.view.in_flight.saturating_add(1))
 }
 
 /// Its cost in pico-dollars. An unknown price is the dearest.
@@ -75,7 +83,7 @@ fn lead(leading: &mut [Standing], candidates: &[Candidate], rng: &mut Rng) {
     if count < 2 {
         return;
     }
-    let key = |standing: &Standing| candidates[standing.at()].key;
+    let wait = |standing: &Standing| wait(&candidates[standing.at()]);
     if candidates.iter().all(|candidate| candidate.lot.is_some()) {
         // The least lot leads: what else is known here is not known alike at every gateway.
         let first = (0..count).min_by_key(|place| candidates[leading[*place].at()].lot).unwrap_or(0);
@@ -84,10 +92,10 @@ fn lead(leading: &mut [Standing], candidates: &[Candidate], rng: &mut Rng) {
     let one = rng.usize(..count);
     let other = (one + 1 + rng.usize(..count - 1)) % count;
     // On a tie the first drawn wins, which is as likely to be either.
-    let chosen = if key(&leading[other]) < key(&leading[one]) { other } else { one };
+    let chosen = if wait(&leading[other]) < wait(&leading[one]) { other } else { one };
     leading.swap(0, chosen);
     for standing in &mut leading[1..] {
-        *standing = Standing::new(rank(key(standing)), rng.u32(..), standing.at());
+        *standing = Standing::new(rank(wait(standing)), rng.u32(..), standing.at());
     }
     standing::sort(&mut leading[1..]);
 }

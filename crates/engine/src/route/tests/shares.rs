@@ -172,6 +172,31 @@ fn ours_takes_the_cheapest_that_is_quick_enough() {
 }
 
 #[test]
+fn what_is_under_way_does_not_undo_prices() {
+    let now = Instant::now() + Duration::from_secs(100);
+    let call = ask("m", "");
+    let fleet_of = |prices: [&str; 3]| {
+        let [a, b, c] = prices;
+        let fleet = fleet(vec![priced("a", a), priced("b", b), priced("c", c)], by(Strategy::Switchboard));
+        for id in ["a", "b", "c"] {
+            answered(&fleet, id, Duration::from_millis(100), 10, now);
+        }
+        fleet
+    };
+    let costs = fleet_of(["1", "10", "100"]);
+    let held: Vec<_> = (0..50).map(|_| health_of(&costs, "a").health.begin_anyway(now)).collect();
+    assert_shares(&shares_at(&costs, &call, now), &[("a", 1.0), ("b", 0.0), ("c", 0.0)]);
+    drop(held);
+    // Among those alike in cost the idle one goes first wherever it is drawn.
+    let alike = fleet_of(["1", "1", "1"]);
+    let _held: Vec<_> = ["a", "b"].iter().map(|id| health_of(&alike, id).health.begin_anyway(now)).collect();
+    assert_shares(&shares_at(&alike, &call, now), &[("a", 1.0 / 6.0), ("b", 1.0 / 6.0), ("c", 2.0 / 3.0)]);
+    // One that is too busy answers late, and that is measured.
+    answered(&costs, "a", Duration::from_secs(5), 10, now);
+    assert_shares(&shares_at(&costs, &call, now), &[("a", 0.0), ("b", 1.0), ("c", 0.0)]);
+}
+
+#[test]
 fn groups_of_models_have_strategies_of_their_own() {
     let own = crate::route::settings::StrategyGroup {
         name: "cheap".to_owned(),
