@@ -39,6 +39,7 @@ use crate::classify::{Tier, Toward};
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::experiment::{Role, Running, Trial};
+use crate::guidance::Fallback;
 use crate::route::Fleet;
 use crate::route::hooks::{Advice, Advisor, Question};
 use crate::route::virtual_model::VirtualModel;
@@ -154,8 +155,8 @@ impl Advisor for Smart {
         let experiments = self.experiments.load();
         let meant = call.principal.meant(model);
         let drawn = experiments.iter().find(|running| running.experiment.model == meant).map(|running| compared(running, call));
-        let arm = drawn.as_ref().and_then(|advice| advice.model.clone());
-        let meant = arm.as_deref().unwrap_or(meant);
+        let arm = drawn.as_ref().and_then(|advice| advice.choices.first().cloned());
+        let meant = arm.as_ref().map_or(meant, |arm| &arm.model);
         let auto = state.auto(meant);
         let tiered = state.tiered.iter().find(|tiered| tiered.name == meant);
         if auto.is_none() && tiered.is_none() && drawn.is_none() && state.settings.content.is_empty() {
@@ -171,10 +172,11 @@ impl Advisor for Smart {
         }
         if let Some((place, auto)) = auto {
             let found = auto.asks(&reader).and_then(|oracle| self.answers.find(&oracle.key(meant, &reader)));
-            let Chosen { tier, choice, told_by } = auto.choose(call, &reader, &state.pool, (&self.seats, now, found))?;
+            let Chosen { tier, choices, told_by } = auto.choose(call, &reader, &state.pool, (&self.seats, now, found))?;
             advice.tier = tier.map(Tier::name);
-            advice.model = Some(choice.model);
-            advice.params.extend(choice.params);
+            let params = || arm.iter().flat_map(|arm| &arm.params).cloned();
+            let set = |Choice { model, params: own }| Fallback { model, params: params().chain(own).collect() };
+            advice.choices = choices.into_iter().map(set).collect();
             advice.strategy = advice.strategy.or(Some(auto.strategy));
             advice.told_by = Some(told_by);
             advice.reference = state.references.get(place).cloned().flatten();
@@ -194,8 +196,9 @@ impl Advisor for Smart {
         }
         let meant = call.principal.meant(&call.model);
         let experiments = self.experiments.load();
-        let arm = experiments.iter().find(|running| running.experiment.model == meant).and_then(|running| compared(running, call).model);
-        let meant = arm.as_deref().unwrap_or(meant);
+        let arm =
+            experiments.iter().find(|running| running.experiment.model == meant).and_then(|running| compared(running, call).choices.pop());
+        let meant = arm.as_ref().map_or(meant, |arm| &arm.model);
         let reader = Reader::new(call);
         let Some((_, auto)) = state.auto(meant) else {
             let tiered = state.tiered.iter().find(|tiered| tiered.name == meant)?;
@@ -232,6 +235,6 @@ fn compared(running: &Running, call: &Call) -> Advice {
     let name = Arc::from(experiment.name.as_str());
     let trial = draw.counts.then(|| Trial { experiment: name, arm: arm.name.clone(), role: Role::Live, of: None });
     let shadows = if draw.counts { experiment.shadows.clone() } else { Vec::new() };
-    let (model, params) = (Some(arm.model.clone()), arm.params.clone());
-    Advice { model, params, strategy: Some("experiment"), trial, shadows, ..Advice::default() }
+    let choices = vec![Fallback { model: arm.model.clone(), params: arm.params.clone() }];
+    Advice { choices, strategy: Some("experiment"), trial, shadows, ..Advice::default() }
 }

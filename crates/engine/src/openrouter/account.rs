@@ -45,7 +45,7 @@ impl Account {
             return None;
         }
         let strategy = match plan.advice.as_deref() {
-            Some(advice) if advice.model.is_some() => "auto",
+            Some(advice) if !advice.choices.is_empty() => "auto",
             _ if fallen_back => "fallback",
             _ if *plan.group != *call.model && call.model.ends_with(":free") => "free",
             _ if *plan.group != *call.model => "alias",

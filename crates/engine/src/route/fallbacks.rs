@@ -7,11 +7,11 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::guidance::Fallback;
 use crate::principal::Principal;
-use crate::route::availability;
 use crate::route::fleet::{Fleet, Names};
 use crate::route::plan::{Fallbacks, Plan};
 use crate::route::planner::{Moment, Request};
 use crate::route::wishes::Wishes;
+use crate::route::{availability, models};
 
 /// The name that stands for every group without fallbacks of its own.
 const ANY: &str = "*";
@@ -35,12 +35,16 @@ impl Fleet {
             Some(advisor) => advisor.advise(call, &fallback.model, moment.now)?,
             None => None,
         };
-        let asked = advice.as_ref().and_then(|advice| advice.model.as_deref()).unwrap_or(&fallback.model);
-        let found = self.resolve(&call.principal.group(asked));
-        let found = found.ok_or_else(|| availability::not_found(call, &[&fallback.model]))?;
-        let mut plan = self.consider(&Request { call, asked, wishes: &wishes, advice: advice.as_ref() }, found, moment);
+        let names = models::chosen(advice.as_ref()).unwrap_or_else(|| vec![Fallback::to(&fallback.model)]);
+        let known = self.resolve_all(call, &names);
+        let Some(models) = known.split_first() else { return Err(availability::not_found(call, &[&fallback.model])) };
+        let request = Request { call, asked: &fallback.model, wishes: &wishes, advice: advice.as_ref() };
+        let (at, mut plan) = self.consider_in_turn(&request, models, moment);
         let said = wishes.disable_fallbacks || wishes.fallbacks.is_some() || !wishes.models.is_empty();
         plan.fallbacks = if said { Arc::default() } else { self.open_fallbacks(call, plan.fallbacks) };
+        if !said {
+            plan.go_on(call, &known[at + 1..]);
+        }
         plan.set(&fallback.params);
         Ok(plan)
     }

@@ -21,7 +21,7 @@ pub(super) struct Filter<'a, 'b> {
     pub(super) hooks: &'a Hooks,
     /// Whether those over their rates are left out.
     pub(super) keeps_rates: bool,
-    /// Whether the request is in OpenRouter's manner: what cannot serve it is left out, not only tried in vain.
+    /// Whether the request is in OpenRouter's manner, or more than one model may be chosen for it: what cannot serve it is left out, not only tried in vain.
     pub(super) strict: bool,
 }
 

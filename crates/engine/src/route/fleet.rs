@@ -81,6 +81,7 @@ pub struct Names {
 }
 
 /// What a name stands for.
+#[derive(Clone)]
 pub(super) struct Found {
     pub(super) group: Arc<str>,
     pub(super) deployments: Group,

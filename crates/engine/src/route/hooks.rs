@@ -8,14 +8,13 @@ use crate::catalog::PicoUsd;
 use crate::deployment::{Deployment, Shadow};
 use crate::error::Error;
 use crate::experiment::Trial;
+use crate::guidance::Fallback;
 
 /// What a classifier found and decided, before candidates are gathered.
 #[derive(Clone, Debug, Default)]
 pub struct Advice {
-    /// The group to use instead of the one asked for.
-    pub model: Option<String>,
-    /// Body fields to set on requests that go there: (name, JSON text).
-    pub params: Vec<(String, String)>,
+    /// The models to use instead of the one asked for, the first choice first, each with what is set on requests that go there.
+    pub choices: Vec<Fallback>,
     /// How hard the request is: `simple`, `standard`, `complex`, `reasoning`.
     pub tier: Option<&'static str>,
     /// The kinds of sensitive content in it.

@@ -23,6 +23,7 @@ mod filter;
 mod fleet;
 mod free;
 pub mod hooks;
+mod models;
 pub mod name;
 pub mod order;
 pub mod overrides;

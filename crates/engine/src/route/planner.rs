@@ -9,7 +9,7 @@ use switchboard_wire::dialect::Flavor;
 use crate::call::{Call, conversation};
 use crate::deployment::Deployment;
 use crate::error::Error;
-use crate::guidance::{By, Fallback, Preferred, Strategy};
+use crate::guidance::{By, Preferred, Strategy};
 use crate::health::Window;
 use crate::principal::Principal;
 use crate::route::affinity::{self, Bond, When};
@@ -101,12 +101,6 @@ impl Fleet {
 
     /// The same, at that time and with those dice.
     pub fn plan_at(&self, call: &Call, moment: &mut Moment) -> Result<Plan, Error> {
-        let mut plan = self.plan_freely(call, moment)?;
-        plan.fallbacks = self.open_fallbacks(call, plan.fallbacks);
-        Ok(plan)
-    }
-
-    fn plan_freely(&self, call: &Call, moment: &mut Moment) -> Result<Plan, Error> {
         let wishes = self.or_any_free(call, Wishes::read(call)?, &mut moment.rng);
         let advice = match &self.hooks.advisor {
             Some(advisor) => advisor.advise(call, &call.model, moment.now)?.map(Box::new),
@@ -115,11 +109,10 @@ impl Fleet {
         if wishes.is_none() && advice.is_none() {
             let found = self.resolve(&call.principal.group(&call.model));
             let found = found.or_else(|| self.instead(call)).ok_or_else(|| availability::not_found(call, &[&call.model]))?;
-            if let Some(plan) = self.plain(&found, call) {
-                return Ok(plan);
-            }
             let request = Request { call, asked: &call.model, wishes: &Wishes::default(), advice: None };
-            return Ok(self.consider(&request, found, moment));
+            let mut plan = self.plain(&found, call).unwrap_or_else(|| self.consider(&request, found, moment));
+            plan.fallbacks = self.open_fallbacks(call, plan.fallbacks);
+            return Ok(plan);
         }
         let wishes = wishes.unwrap_or_default();
         self.plan_wished(call, &wishes, advice, moment)
@@ -158,53 +151,8 @@ impl Fleet {
         })
     }
 
-    /// The plan of a call that asks for more than a model.
-    fn plan_wished(&self, call: &Call, wishes: &Wishes, advice: Option<Box<Advice>>, moment: &mut Moment) -> Result<Plan, Error> {
-        let principal = &*call.principal;
-        let asked = advice.as_ref().and_then(|advice| advice.model.as_deref()).unwrap_or(&call.model);
-        let mut names: Vec<&str> = if asked.is_empty() { Vec::new() } else { vec![asked] };
-        for model in &wishes.models {
-            // A list of models is no way round a list of those allowed.
-            if !names.contains(&model.as_str()) && principal.may_use(model) {
-                names.push(model);
-            }
-        }
-        let known: Vec<(&str, Found)> = names.iter().filter_map(|name| Some((*name, self.resolve(&principal.group(name))?))).collect();
-        let count = known.len();
-        let picked = known.first().is_some_and(|(name, _)| *name != call.model);
-        let rest: Vec<Fallback> = known.iter().skip(1).map(|(name, _)| Fallback::to(*name)).collect();
-        let mut found = known.into_iter().map(|(_, found)| found);
-        let first = found.next().or_else(|| self.instead(call)).ok_or_else(|| availability::not_found(call, &names))?;
-        let fallbacks = self.wished_fallbacks(call, wishes, (asked, &first.group), rest);
-        let request = Request { call, asked, wishes, advice: advice.as_deref() };
-        let mut plan = if count > 1 && wishes.is_mixed() {
-            self.consider_together(&request, (first, found.collect()), moment)
-        } else {
-            let mut plan = self.consider(&request, first, moment);
-            // A model that nothing serves is passed over at once.
-            for next in found {
-                if !plan.targets.is_empty() {
-                    break;
-                }
-                let excluded = std::mem::take(&mut plan.excluded);
-                plan = self.consider(&request, next, moment);
-                plan.excluded.splice(0..0, excluded);
-            }
-            plan
-        };
-        if let Some(fallbacks) = fallbacks {
-            plan.fallbacks = Arc::new(fallbacks.without(&plan.group, wishes.is_mixed() && count > 1));
-        }
-        if let Some(advice) = &advice {
-            plan.set(&advice.params);
-        }
-        plan.advice = advice;
-        plan.picked = picked;
-        Ok(plan)
-    }
-
     /// Where a call goes whose model nobody knows.
-    fn instead(&self, call: &Call) -> Option<Found> {
+    pub(super) fn instead(&self, call: &Call) -> Option<Found> {
         let model = self.for_unknown()?;
         let open = !self.settings.checks_fallbacks || self.is_open(&call.principal, model);
         open.then(|| self.resolve(&call.principal.group(model))).flatten()
@@ -248,7 +196,7 @@ impl Fleet {
     }
 
     /// Ranks the endpoints of several models together.
-    fn consider_together(&self, request: &Request<'_>, (first, others): (Found, Vec<Found>), moment: &mut Moment) -> Plan {
+    pub(super) fn consider_together(&self, request: &Request<'_>, (first, others): (&Found, Vec<&Found>), moment: &mut Moment) -> Plan {
         let Request { call, wishes, .. } = *request;
         let ask = request.ask(first.variant, moment);
         let (strategy, args) = self.strategy(&first.group, call, wishes, first.variant);
@@ -256,9 +204,9 @@ impl Fleet {
         let candidates = Candidate::all(deployments, moment.now);
         let mut considered = Considered { candidates, excluded: Vec::new(), strategy: strategy.as_str() };
         self.choose(&mut considered, &ask, (strategy, args), &mut moment.rng);
-        std::iter::once(&first).chain(&others).for_each(|found| considered.keep(found));
+        std::iter::once(first).chain(others).for_each(|found| considered.keep(found));
         let bonds = self.bonds(&ask, &first.group, considered.candidates.len());
-        let plan = self.finish(considered, &ask, (request.asked, first.group), bonds);
+        let plan = self.finish(considered, &ask, (request.asked, first.group.clone()), bonds);
         Plan { exhaustive: true, ..plan }
     }
 
@@ -296,7 +244,8 @@ impl Fleet {
     }
 
     fn filter<'a, 'b>(&'a self, ask: &'a Ask<'b>, strategy: Strategy) -> Filter<'a, 'b> {
-        let strict = is_openrouter(ask);
+        let has_choice = ask.advice.is_some_and(|advice| advice.choices.len() > 1);
+        let strict = is_openrouter(ask) || has_choice;
         Filter { ask, settings: &self.settings, hooks: &self.hooks, keeps_rates: strategy.keeps_rates(), strict }
     }
 

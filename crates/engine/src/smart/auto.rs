@@ -1,5 +1,6 @@
 //! Names that stand for the models of four tiers.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -81,7 +82,8 @@ impl Default for AutoModel {
 pub(super) struct Chosen {
     /// None where the model was found by itself.
     pub(super) tier: Option<Tier>,
-    pub(super) choice: Choice,
+    /// The models to go to, in order; at least one.
+    pub(super) choices: Vec<Choice>,
     pub(super) told_by: &'static str,
 }
 
@@ -96,6 +98,32 @@ struct Plugin {
     #[serde(default)]
     excluded_models: Vec<String>,
     cost_tier: Option<String>,
+    cost_quality_tradeoff: Option<f64>,
+    #[serde(default)]
+    pin_model: bool,
+}
+
+/// Who said a message.
+#[derive(Deserialize)]
+struct Said {
+    #[serde(default)]
+    role: String,
+    model: Option<String>,
+}
+
+impl Choice {
+    fn of(model: &str) -> Self {
+        Self { model: model.to_owned(), params: Vec::new() }
+    }
+}
+
+impl Chosen {
+    /// Those models, each once.
+    fn of(tier: Option<Tier>, mut choices: Vec<Choice>, told_by: &'static str) -> Result<Self, Error> {
+        let mut seen = HashSet::new();
+        choices.retain(|choice| seen.insert(choice.model.clone()));
+        if choices.is_empty() { Err(nothing_matches()) } else { Ok(Self { tier, choices, told_by }) }
+    }
 }
 
 const PLUGINS: [&str; 2] = ["auto-router", "auto-beta-router"];
@@ -108,14 +136,26 @@ impl Plugin {
         plugins.into_iter().find(|plugin| PLUGINS.contains(&plugin.id.as_str()) && plugin.enabled != Some(false))
     }
 
-    /// The highest tier that its cost tier allows.
+    /// The highest tier that its cost tier allows, or else the older figure: up to the share of prices it stands for, 90 % at 0 and
+    /// 10 % at 10.
     fn most(&self) -> Tier {
-        match self.cost_tier.as_deref() {
-            Some("low" | "minimal") => Tier::Simple,
-            Some("medium" | "standard") => Tier::Standard,
-            Some("high") => Tier::Complex,
+        match (self.cost_tier.as_deref(), self.cost_quality_tradeoff.map(|figure| 90.0 - 8.0 * figure)) {
+            (Some("low" | "minimal"), _) => Tier::Simple,
+            (Some("medium" | "standard"), _) => Tier::Standard,
+            (Some("high"), _) => Tier::Complex,
+            (None, Some(share)) if share <= 20.0 => Tier::Simple,
+            (None, Some(share)) if share <= 40.0 => Tier::Standard,
+            (None, Some(share)) if share <= 60.0 => Tier::Complex,
             _ => Tier::Reasoning,
         }
+    }
+
+    /// The model that its client wants to stay with: the one that said the latest answer.
+    fn pinned(&self, call: &Call) -> Option<String> {
+        let Content::Json(outline) = &call.content else { return None };
+        let messages = || outline.read::<Vec<Said>>(&call.body, "messages").ok().flatten();
+        let said = self.pin_model.then(messages)??;
+        said.into_iter().rev().find(|said| said.role == "assistant")?.model
     }
 }
 
@@ -130,7 +170,7 @@ impl AutoModel {
         self.names.iter().any(|own| own == name)
     }
 
-    /// The tier of a request, and the model for it.
+    /// The tier of a request, and the models for it.
     pub(super) fn choose(
         &self,
         call: &Call,
@@ -152,7 +192,8 @@ impl AutoModel {
                 None => self.tier(reader),
             },
         };
-        let tier = self.seated(call, reader, found, (seats, now)).min(plugin.most());
+        let most = plugin.most();
+        let tier = self.seated(call, reader, found, (seats, now)).min(most);
         let images = reader.has_images();
         let may = |member: &Member| {
             let named = |patterns: &[String]| patterns.iter().any(|pattern| member.fits(pattern));
@@ -165,12 +206,20 @@ impl AutoModel {
                 && (member.sees || !images)
                 && self.may_use(call, &member.name)
         };
-        let choice = self.configured(tier, pool, &may).or_else(|| {
-            let member = if self.is_derived() || !plugin.allowed_models.is_empty() { pool.tier(tier, may) } else { None };
-            member.map(|member| Choice { model: member.name.to_string(), params: Vec::new() })
-        });
-        let choice = choice.or_else(|| self.default.clone().map(|model| Choice { model, params: Vec::new() }));
-        choice.map(|choice| Chosen { tier: Some(tier), choice, told_by }).ok_or_else(nothing_matches)
+        // A name that the pool does not know may be a pattern's match, an alias, a virtual model.
+        let usable = |model: &str| pool.member(model).map_or_else(|| self.may_be(model), may);
+        let mut choices = self.configured((tier, most), usable);
+        if choices.is_empty() && (self.is_derived() || !plugin.allowed_models.is_empty()) {
+            choices = pool.tier((tier, most), may).into_iter().map(|member| Choice::of(&member.name)).collect();
+        }
+        let default = self.default.as_deref().filter(|default| choices.is_empty() || usable(default));
+        choices.extend(default.map(Choice::of));
+        if let Some(pinned) = plugin.pinned(call) {
+            let is_it =
+                |choice: &Choice| choice.model == pinned || pool.member(&choice.model).is_some_and(|member| member.upstream == pinned);
+            choices.iter().position(is_it).into_iter().for_each(|at| choices[..=at].rotate_right(1));
+        }
+        Chosen::of(Some(tier), choices, told_by)
     }
 
     /// The tier that its conversation keeps, where that is higher: told by the session that the client names, else by what was said in
@@ -188,14 +237,15 @@ impl AutoModel {
         }
     }
 
-    /// A model that was found by itself, if it may be used; else the one for all that is left.
+    /// A model that was found by itself, if it may be used, and the one for all that is left.
     fn named(&self, call: &Call, pool: &Pool, (model, told_by): (String, &'static str)) -> Result<Chosen, Error> {
         let may = |name: &String| {
             let bound = pool.member(name).is_none_or(|member| member.is_within(&self.ceiling));
             bound && self.may_be(name) && self.may_use(call, name)
         };
-        let model = Some(model).filter(may).or_else(|| self.default.clone()).ok_or_else(nothing_matches)?;
-        Ok(Chosen { tier: None, choice: Choice { model, params: Vec::new() }, told_by })
+        let model = Some(model).filter(may);
+        let default = self.default.clone().filter(|default| model.is_none() || may(default));
+        Chosen::of(None, model.iter().chain(&default).map(|model| Choice::of(model)).collect(), told_by)
     }
 
     /// The model that savings are counted against.
@@ -205,7 +255,7 @@ impl AutoModel {
         let may = |member: &Member| {
             (self.allowed.is_empty() || named(&self.allowed, member)) && !named(&self.excluded, member) && member.is_within(&self.ceiling)
         };
-        let derived = || pool.tier(Tier::Reasoning, may).map(|member| member.name.to_string());
+        let derived = || pool.tier((Tier::Reasoning, Tier::Reasoning), may).first().map(|member| member.name.to_string());
         self.reference.clone().or_else(configured).or_else(derived)
     }
 
@@ -234,13 +284,15 @@ impl AutoModel {
         self.word(reader).unwrap_or_else(|| reader.tier(&self.classifier))
     }
 
-    /// The first model of the tier that may be used; else of the nearest above it, else below.
-    fn configured(&self, tier: Tier, pool: &Pool, may: &impl Fn(&Member) -> bool) -> Option<Choice> {
-        let above = Tier::ALL.into_iter().filter(|other| *other >= tier);
+    /// The models of the tier that may be used, then those of the tiers above it, the nearest first, then below; what is above the
+    /// tier `most` only where there is nothing else.
+    fn configured(&self, (tier, most): (Tier, Tier), usable: impl Fn(&str) -> bool) -> Vec<Choice> {
+        let above = Tier::ALL.into_iter().filter(|other| *other >= tier && *other <= most);
         let below = Tier::ALL.into_iter().rev().filter(|other| *other < tier);
-        // A name that the pool does not know may be a pattern's match, an alias, a virtual model.
-        let usable = |choice: &&Choice| pool.member(&choice.model).map_or_else(|| self.may_be(&choice.model), may);
-        above.chain(below).find_map(|tier| self.tiers[tier as usize].iter().find(usable).cloned())
+        let beyond = Tier::ALL.into_iter().filter(|other| *other > most);
+        let of = |tier: Tier| self.tiers[tier as usize].iter().filter(|choice| usable(&choice.model)).cloned();
+        let within: Vec<Choice> = above.chain(below).flat_map(of).collect();
+        if within.is_empty() { beyond.flat_map(of).collect() } else { within }
     }
 
     fn may_be(&self, name: &str) -> bool {

@@ -97,21 +97,24 @@ impl Pool {
         self.members.iter().find(|member| *member.name == *name)
     }
 
-    /// The models of a tier among those that `may` be used, as their prices suggest, the fittest first.
+    /// Those that `may` be used for a request of a tier, as their prices suggest, the fittest first: then the dearer ones up to those
+    /// of the tier `most`, then the cheaper ones, and last, where nothing bounds them, those without a price.
     ///
     /// The cheapest is for simple requests and the dearest for those that need thought, where it can think; the others stand between,
     /// a third and two thirds up.
-    pub(super) fn tier(&self, tier: Tier, may: impl Fn(&Member) -> bool) -> Option<&Member> {
+    pub(super) fn tier(&self, (tier, most): (Tier, Tier), may: impl Fn(&Member) -> bool) -> Vec<&Member> {
         let usable: Vec<&Member> = self.members.iter().filter(|member| may(member)).collect();
         let priced = usable.iter().filter(|member| member.price.is_some()).count();
         let ranked = if priced == 0 { &usable[..] } else { &usable[..priced] };
-        let last = ranked.len().checked_sub(1)?;
-        let at = match tier {
+        let Some(last) = ranked.len().checked_sub(1) else { return Vec::new() };
+        let place = |tier| match tier {
             Tier::Simple => 0,
             Tier::Standard => last.div_ceil(3),
             Tier::Complex => (last * 2).div_ceil(3),
             Tier::Reasoning => ranked.iter().rposition(|member| member.thinks).unwrap_or(last),
         };
-        ranked.get(at).copied()
+        let at = place(tier);
+        let (top, further) = if most == Tier::Reasoning { (last, &usable[ranked.len()..]) } else { (place(most).max(at), &[][..]) };
+        ranked[at..=top].iter().chain(ranked[..at].iter().rev()).chain(further).copied().collect()
     }
 }

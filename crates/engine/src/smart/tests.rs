@@ -1,5 +1,7 @@
 //! Automatic models and rules on content over deployments that are never called.
 
+mod models;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -95,7 +97,7 @@ fn advise(smart: &Smart, call: &Call) -> Advice {
 }
 
 fn model(smart: &Smart, call: &Call) -> String {
-    advise(smart, call).model.expect("a model")
+    advise(smart, call).choices.remove(0).model
 }
 
 fn choices(names: &[&str]) -> Vec<Choice> {
@@ -134,8 +136,8 @@ fn configured_models_come_first_and_neighbours_stand_in() {
     assert_eq!(model(&smart, &ask("auto", HELLO, &json!({}))), "small");
     // Nothing for standard: rather more than less.
     let advice = advise(&smart, &ask("auto", "Explain how photosynthesis works.", &json!({})));
-    assert_eq!((advice.tier, advice.model.as_deref()), (Some("standard"), Some("big")));
-    assert_eq!(advice.params, [("reasoning_effort".to_owned(), "\"high\"".to_owned())]);
+    assert_eq!((advice.tier, &*advice.choices[0].model), (Some("standard"), "big"));
+    assert_eq!(advice.choices[0].params, [("reasoning_effort".to_owned(), "\"high\"".to_owned())]);
     let fleet = fleet().with_hooks(Hooks { advisor: Some(Arc::new(smart)), ..Hooks::default() });
     let plan = fleet.plan(&ask("auto", PROOF, &json!({}))).expect("a plan");
     assert_eq!((&*plan.group, plan.targets.len()), ("big", 1));
