@@ -131,7 +131,7 @@ impl Facts {
             output,
             cache_read: price(Component::CacheRead),
             request,
-            open: traits.is_open(),
+            open: traits.is_open() && !traits.variant.as_deref().is_some_and(|variant| TIERS.contains(&variant)),
             both: input.zip(output).map(|(input, output)| (input.raw() + output.raw()) as f64),
             pico: Pico::of(input, output, request),
             image: price(Component::InputImage),
@@ -149,10 +149,15 @@ impl Facts {
             return false;
         }
         match (variant, self.variant.as_deref()) {
-            (None, own) => own.is_none_or(|own| !TIERS.contains(&own)),
+            (None, _) => self.service_tier().is_none(),
             (Some(asked), Some(own)) => asked.eq_ignore_ascii_case(own),
             (Some(_), None) => false,
         }
+    }
+
+    /// The tier of service that it is for, where it is for one alone: `flex`, `priority`.
+    pub fn service_tier(&self) -> Option<&str> {
+        self.variant.as_deref().filter(|variant| TIERS.contains(variant))
     }
 
     /// Whether it is known to be in that region (`eu`, `us`, or a place as clouds name theirs).

@@ -10,6 +10,7 @@ use crate::route::hooks::Hooks;
 use crate::route::name::Variant;
 use crate::route::plan::Exclusion;
 use crate::route::reason::Reason;
+use crate::route::service_tier::ServiceTiers;
 use crate::route::settings::{Settings, TagRule};
 use crate::route::support;
 use crate::route::tags::Tags;
@@ -37,6 +38,7 @@ impl Filter<'_, '_> {
             return Vec::new();
         }
         let longest = candidates.iter().filter_map(|candidate| candidate.deployment.facts.max_input).max();
+        let tiers = ServiceTiers::of(self.ask, candidates);
         let mut excluded = Vec::new();
         let mut at = 0;
         candidates.retain(|candidate| {
@@ -47,6 +49,9 @@ impl Filter<'_, '_> {
             at += 1;
             if some_serve && !candidate.deployment.serves(operation) {
                 reasons.push(Reason::Operation);
+            }
+            if tiers.as_ref().is_some_and(|tiers| !tiers.admit(candidate)) {
+                reasons.push(Reason::ServiceTier);
             }
             self.hold_against(candidate, (is_picky, longest), &mut reasons);
             if reasons.is_empty() {

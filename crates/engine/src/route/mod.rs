@@ -32,6 +32,7 @@ mod plan;
 mod planner;
 mod reason;
 mod reserved;
+mod service_tier;
 pub mod settings;
 mod support;
 mod tags;

@@ -362,7 +362,7 @@ impl Plan {
 }
 
 /// Whether the request is in OpenRouter's manner.
-fn is_openrouter(ask: &Ask<'_>) -> bool {
+pub(super) fn is_openrouter(ask: &Ask<'_>) -> bool {
     ask.wishes.is_openrouter || ask.call.door.flavor == Flavor::OpenRouter
 }
 
@@ -373,6 +373,7 @@ pub(super) fn exclusion(deployment: Arc<Deployment>, reason: Reason) -> Exclusio
 /// Counts the softer wishes that candidates do not meet.
 fn demerit(candidates: &mut [Candidate], ask: &Ask<'_>, by_parameters: bool) {
     let provider = &ask.wishes.provider;
+    let prioritized = by_parameters && ask.is_said("service_tier", "\"priority\"");
     for candidate in candidates {
         let mut missed = 0;
         if let Some(least) = &provider.preferred_min_throughput {
@@ -381,8 +382,9 @@ fn demerit(candidates: &mut [Candidate], ask: &Ask<'_>, by_parameters: bool) {
         if let Some(most) = &provider.preferred_max_latency {
             missed += u8::from(!holds(candidate, ask, most, false));
         }
-        if by_parameters && support::lacks_preferred(&candidate.deployment, ask) {
-            missed += 1;
+        if by_parameters {
+            missed += u8::from(support::lacks_preferred(&candidate.deployment, ask));
+            missed += u8::from(prioritized && candidate.deployment.facts.service_tier() != Some("priority"));
         }
         candidate.demerits = missed;
     }

@@ -45,6 +45,8 @@ pub enum Reason {
     Budget,
     /// It may not see content of a class that the request holds.
     ContentClass,
+    /// It is for another tier of service than the request.
+    ServiceTier,
     /// It is not free, and the caller asked for the free variant.
     NotFree,
     /// The caller may not use it.
@@ -77,6 +79,7 @@ impl Reason {
             Reason::RateLimit => "rate_limit",
             Reason::Budget => "provider_budget",
             Reason::ContentClass => "content_class",
+            Reason::ServiceTier => "service_tier",
             Reason::NotFree => "not_free",
             Reason::Access => "access",
             Reason::AccessWindow => "access_window",

@@ -3,6 +3,7 @@
 use switchboard_wire::reply::Usage;
 
 use super::*;
+use crate::guidance::Strategy;
 use crate::route::affinity::Bond;
 use crate::route::settings::{AffinitySettings, Settings};
 
@@ -131,4 +132,38 @@ fn sessions_stay_where_the_operator_wants_them_to() {
     call = ask("m", "");
     let anywhere: std::collections::BTreeSet<_> = (0..20).map(|seed| turn(&fleet, &call, false, now, seed)).collect();
     assert!(anywhere.len() > 3, "{anywhere:?}");
+}
+
+#[test]
+fn tiers_of_service_are_for_those_who_ask() {
+    let of = |id: &str, tier: Option<&str>, usd: &str| {
+        deployment(id, |spec| {
+            spec.traits.variant = tier.map(str::to_owned);
+            set_price(spec, usd);
+        })
+    };
+    let all = || vec![of("plain", None, "2"), of("flex", Some("flex"), "1"), of("priority", Some("priority"), "4")];
+    let names = || Names { settings: Settings { openrouter: Strategy::SortPrice, ..Settings::default() }, ..Names::default() };
+    let three = fleet(all(), names());
+    let told = |model: &str, fields: &str| {
+        let mut call = ask(model, fields);
+        call.door.flavor = switchboard_wire::dialect::Flavor::OpenRouter;
+        ids(&plan(&three, &call)).join(" ")
+    };
+    assert_eq!(told("m", ""), "plain");
+    assert_eq!(told("m", r#""provider":{"sort":"price"}"#), "plain");
+    assert_eq!(told("m", r#""service_tier":"default""#), "plain");
+    assert_eq!(told("m", r#""service_tier":"flex""#), "flex");
+    assert_eq!(told("m", r#""service_tier":"priority""#), "priority plain");
+    assert_eq!(told("m:floor", ""), "flex plain");
+    assert_eq!(told("m:nitro", "").split(' ').count(), 2);
+    assert!(!told("m:nitro", "").contains("flex"));
+    assert_eq!(told("m", r#""provider":{"only":["openai/flex"]}"#), "flex");
+    assert_eq!(told("m", r#""provider":{"order":["openai/flex"]}"#), "flex plain");
+    // What LiteLLM's clients ask for is theirs to say, and where nothing else is there a tier is no reason.
+    assert_eq!(plan(&three, &ask("m", "")).targets.len(), 3);
+    let two = fleet(vec![of("flex", Some("flex"), "1"), of("priority", Some("priority"), "4")], names());
+    let mut call = ask("m", "");
+    call.door.flavor = switchboard_wire::dialect::Flavor::OpenRouter;
+    assert_eq!(plan(&two, &call).targets.len(), 2);
 }
