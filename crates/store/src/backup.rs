@@ -7,8 +7,9 @@
 
 mod tables;
 
+use std::fs::DirBuilder;
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use ring::digest::{Context, SHA256};
@@ -97,7 +98,8 @@ fn at(path: &Path) -> impl FnOnce(std::io::Error) -> BackupError {
 
 /// Makes a backup in that folder, which must be empty or not be there. `logical` writes tables also of SQLite.
 pub fn backup(store: &Store, folder: &Path, beside: &Beside, logical: bool) -> Result<Manifest, BackupError> {
-    std::fs::create_dir_all(folder).map_err(at(folder))?;
+    // What is in it opens the gateway.
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))?;
     if std::fs::read_dir(folder).map_err(at(folder))?.next().is_some() {
         return Err(BackupError::Taken(folder.display().to_string()));
     }

@@ -4,8 +4,9 @@
 //! where that is not enough, writing is tried again after a while. What may not be lost waits in memory until then. Where it is not
 //! known what the disk has, nothing is written any more.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -61,8 +62,8 @@ impl Segments {
     /// Opens a folder for writing; nobody else may.
     pub(super) fn open(folder: &Path) -> Result<Self, BadJournal> {
         let bad = |source| BadJournal::File { at: folder.to_owned(), source };
-        std::fs::create_dir_all(folder).map_err(bad)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(LOCK)).map_err(bad)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(bad)?;
+        let lock = owners().create(true).truncate(false).write(true).open(folder.join(LOCK)).map_err(bad)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => return Err(BadJournal::Taken(folder.to_owned())),
@@ -251,9 +252,16 @@ pub(super) fn is_taken(folder: &Path) -> bool {
     lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
 }
 
+/// How a file is opened that its owner alone may read.
+pub(super) fn owners() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
 fn create(folder: &Path, number: u64) -> std::io::Result<File> {
     let path = folder.join(format!("{number:010}.journal"));
-    let file = OpenOptions::new().create_new(true).append(true).open(&path)?;
+    let file = owners().create_new(true).append(true).open(&path)?;
     // That the file is there must outlive a power failure too.
     File::open(folder)?.sync_all().inspect_err(|_| drop(std::fs::remove_file(&path)))?;
     Ok(file)
@@ -272,6 +280,6 @@ fn instance(folder: &Path) -> std::io::Result<String> {
 
 fn name_it(path: &Path) -> std::io::Result<String> {
     let name = switchboard_engine::admit::journal::AttemptId::mint(crate::time::micros()).to_string();
-    std::fs::write(path, &name)?;
+    owners().create(true).truncate(true).write(true).open(path)?.write_all(name.as_bytes())?;
     Ok(name)
 }

@@ -1,9 +1,10 @@
 //! Room on the disk that the journal keeps for itself: a file beside it, given up when there is no other room left.
 
-use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
+
+use super::file::owners;
 
 /// So much at most,
 const MOST: u64 = 64 << 20;
@@ -58,7 +59,7 @@ impl Reserve {
         if wanted < LEAST {
             return Ok(false);
         }
-        let file: File = OpenOptions::new().create(true).truncate(true).write(true).open(&self.path)?;
+        let file = owners().create(true).truncate(true).write(true).open(&self.path)?;
         // Taken and not written: a disk that cannot do that keeps no room.
         fallocate(&file, FallocateFlags::empty(), 0, wanted)?;
         Ok(true)

@@ -309,6 +309,20 @@ fn a_wrong_counter_is_found() {
 }
 
 #[test]
+fn only_its_owner_reads_a_journal() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("journal");
+    let (_journal, ..) = open(&place);
+    let mode = |path: &Path| path.metadata().expect("there").permissions().mode() & 0o077;
+    assert_eq!(mode(&place), 0);
+    for entry in std::fs::read_dir(&place).expect("a folder") {
+        let path = entry.expect("a file").path();
+        assert_eq!(mode(&path), 0, "{}", path.display());
+    }
+}
+
+#[test]
 fn two_gateways_never_write_one_journal() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_journal, ..) = open(folder.path());
