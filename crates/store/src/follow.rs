@@ -14,12 +14,14 @@ use crate::change::{Action, Change};
 use crate::error::StoreError;
 use crate::heard::Heard;
 use crate::open::Store;
-use crate::sql::Sql;
+use crate::sql::{Kind, Sql};
 use crate::time::micros;
 
 /// How often it is read whether something changed.
 const PATIENCE: Duration = Duration::from_secs(10);
 const EVERY: Duration = Duration::from_millis(500);
+/// How long a start waits for a server.
+const FIRST: Duration = Duration::from_secs(2);
 /// A database that has not answered for so long is away.
 const LATELY: Duration = Duration::from_secs(5);
 /// How long changes are kept for other gateways.
@@ -48,10 +50,11 @@ impl Store {
     /// Brings the database to the form this gateway expects and, from then on, hears what others write. Where the database is
     /// away, it is tried again until it is there; anything else is told at once.
     pub fn follow(&self) -> Result<(), StoreError> {
-        let migrated = match self.migrate() {
+        let migrated = match self.meet().and_then(|()| self.migrate()) {
             Ok(()) => true,
             Err(error) if error.is_outage() => {
                 tracing::warn!(%error, "the gateway starts without its database, and goes on trying");
+                self.thread().away().store(true, Ordering::Release);
                 false
             }
             Err(error) => return Err(error),
@@ -65,6 +68,18 @@ impl Store {
         Ok(())
     }
 
+    /// Waits for a server, no longer than a start may take.
+    fn meet(&self) -> Result<(), StoreError> {
+        let sql = self.sql().clone();
+        if sql.kind == Kind::Sqlite {
+            return Ok(());
+        }
+        self.thread().block(async move {
+            let met = tokio::time::timeout(FIRST, sql.pool.acquire()).await;
+            Ok(met.map_err(|_| StoreError::Silent)?.map(drop)?)
+        })
+    }
+
     /// How long ago the database last answered.
     pub fn silence(&self) -> Duration {
         let since = micros().saturating_sub(self.heard().at.load(Ordering::Relaxed));
@@ -74,7 +89,7 @@ impl Store {
     /// How the database answers.
     pub fn reach(&self) -> Reach {
         match self.heard().read_only.load(Ordering::Acquire) {
-            _ if self.silence() > LATELY => Reach::Silent,
+            _ if self.silence() > LATELY || self.heard().seq.load(Ordering::Acquire) < 0 => Reach::Silent,
             true => Reach::ReadOnly,
             false => Reach::Whole,
         }
@@ -87,7 +102,10 @@ async fn run(store: &crate::open::Ties, mut migrated: bool) {
     loop {
         if !migrated {
             match crate::migrate::migrate(&store.sql, micros()).await {
-                Ok(()) => migrated = true,
+                Ok(()) => {
+                    migrated = true;
+                    store.away.store(false, Ordering::Release);
+                }
                 Err(error) => tracing::debug!(%error, "the database is still away"),
             }
         }

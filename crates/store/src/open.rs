@@ -1,5 +1,6 @@
 //! Opening and closing.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use crate::chain::Chain;
@@ -36,6 +37,7 @@ pub(crate) struct Ties {
     pub(crate) sql: Sql,
     pub(crate) listeners: Listeners,
     pub(crate) heard: Arc<Heard>,
+    pub(crate) away: Arc<AtomicBool>,
 }
 
 impl Store {
@@ -84,7 +86,7 @@ impl Store {
     }
 
     pub(crate) fn clone_for_task(&self) -> Ties {
-        Ties { sql: self.sql.clone(), listeners: self.listeners.clone(), heard: self.heard.clone() }
+        Ties { sql: self.sql.clone(), listeners: self.listeners.clone(), heard: self.heard.clone(), away: self.thread.away().clone() }
     }
 
     /// The thread on which it is spoken to.
@@ -95,7 +97,7 @@ impl Store {
     /// Closes every connection and ends the thread.
     pub fn close(&self) {
         let sql = self.sql.clone();
-        let closed = self.thread.block(async move {
+        let closed = self.thread.wait_for(async move {
             sql.close().await;
             Ok(())
         });

@@ -2,7 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, Handle};
@@ -16,6 +17,7 @@ pub struct Thread {
     handle: Handle,
     stop: Mutex<Option<oneshot::Sender<()>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    away: Arc<AtomicBool>,
 }
 
 impl Thread {
@@ -28,7 +30,7 @@ impl Thread {
             // That the sender is gone says the same as its word.
             let _ = runtime.block_on(stopped);
         })?;
-        Ok(Self { handle, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
+        Ok(Self { handle, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)), away: Arc::default() })
     }
 
     /// Runs a future on that thread and waits for it. May be awaited on any runtime.
@@ -45,8 +47,26 @@ impl Thread {
         waits.await.map_err(|_| StoreError::Stopping)?
     }
 
-    /// Runs a future on that thread and blocks until it is done; for start and stop, never on a worker.
+    /// Whether the database was away when it was first asked, and has not answered since.
+    pub(crate) fn away(&self) -> &Arc<AtomicBool> {
+        &self.away
+    }
+
+    /// Runs a future on that thread and blocks until it is done; for start and stop, never on a worker. A database that is away from the
+    /// start is waited for once, and not by each who asks it.
     pub fn block<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        if self.away.load(Ordering::Acquire) {
+            return Err(StoreError::Silent);
+        }
+        self.wait_for(work)
+    }
+
+    /// The same, whether the database is there or not.
+    pub(crate) fn wait_for<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,

@@ -252,6 +252,19 @@ fn d3_a_database_that_lets_nobody_in_or_write_is_away() {
     run(&address, format!("DROP DATABASE {name} WITH (FORCE)"));
 }
 
+/// D4: PostgreSQL is not there when the gateway starts. It serves what it can, and does not wait for each thing it would have asked.
+#[test]
+fn d4_a_gateway_starts_without_its_database() {
+    let began = Instant::now();
+    let gateways = together("", 1, |_| "postgresql://nobody@127.0.0.1:1/none".to_owned());
+    let Some(gateway) = gateways.first() else { return };
+    assert!(began.elapsed() < Duration::from_secs(20), "it took {:?}", began.elapsed());
+    assert_eq!(gateway.app.get("/health/liveliness").status, 200);
+    let ready = gateway.app.get("/health/readiness");
+    assert_eq!((ready.status.as_u16(), ready.json()["db"].clone()), (200, json!("disconnected")));
+    assert_eq!(gateway.chat(MASTER, "good").status, 200);
+}
+
 /// What a deployment takes in a minute is one number for all gateways, where the operator wants it kept.
 #[test]
 fn three_gateways_keep_to_a_deployments_rate() {
