@@ -81,6 +81,12 @@ impl Event {
     }
 }
 
+/// The most blocks that an answer may have, those of its further answers among them: whoever reads or writes it keeps something of each.
+pub const MOST_BLOCKS: usize = 1024;
+
+/// The most bytes that a reader or a writer may keep of one answer.
+pub const MOST_HELD: usize = 8 * 1024 * 1024;
+
 /// What a block is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BlockKind {
@@ -131,6 +137,20 @@ pub enum Delta {
     Transcript(String),
 }
 
+impl Delta {
+    /// The bytes of what comes in pieces, of which there may be any number.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Arguments(text) | Self::AudioData(text) | Self::Transcript(text) => text.len(),
+            Self::Seal(seal) => seal.bytes.len(),
+            Self::Citation(citation) => {
+                let said = [&citation.url, &citation.title, &citation.cited_text, &citation.document];
+                size_of::<Citation>() + said.into_iter().flatten().map(String::len).sum::<usize>()
+            }
+        }
+    }
+}
+
 /// Reads a provider's stream, frame by frame. Pure: no socket, no clock, no policy.
 pub trait EventReader: Send {
     /// Reads one frame: the payload of an SSE event, a JSON line, an AWS event.
@@ -148,6 +168,11 @@ pub trait EventReader: Send {
     /// Whether the provider has said why the answer ends: all that may follow is what it took.
     fn has_finished(&self) -> bool {
         false
+    }
+
+    /// How many bytes of the answer it has kept that came in pieces; see [`MOST_HELD`].
+    fn held(&self) -> usize {
+        0
     }
 }
 
@@ -171,4 +196,9 @@ impl<'a> Frame<'a> {
 pub trait EventWriter: Send {
     /// Writes what that event means in this dialect: none, one or several wire events. After `End` or `Fault` nothing may follow.
     fn write(&mut self, event: &Event, out: &mut BytesMut);
+
+    /// How many bytes of the answer it has kept that came in pieces; see [`MOST_HELD`].
+    fn held(&self) -> usize {
+        0
+    }
 }

@@ -61,6 +61,7 @@ mod rfc3339;
 pub mod seal;
 pub mod speech;
 pub mod stand_in;
+mod sweep;
 mod tier;
 pub mod usage;
 mod wave;

@@ -3,13 +3,14 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::dialect::Flavor;
-use crate::event::{BlockKind, Delta, Event, EventReader, EventWriter};
+use crate::event::{BlockKind, Delta, Event, EventReader, EventWriter, MOST_BLOCKS, MOST_HELD};
 use crate::framing::{Framer, Framing, Piece};
 use crate::grammar::Grammar;
 use crate::half::{Begun, Inbound};
 use crate::problem::{Fault, Problem};
 use crate::rename::Renamer;
 use crate::resume::Splice;
+use crate::sweep;
 
 /// How frames reach the client.
 pub enum Output {
@@ -43,6 +44,8 @@ pub struct Relay {
     passed: u64,
     /// Frames that said anything, be it as little as that a block begins.
     alive: u64,
+    /// How many blocks have begun.
+    blocks: usize,
     splice: Option<Splice>,
     /// Whether frames may pass unread.
     skims: bool,
@@ -75,6 +78,7 @@ impl Relay {
             array_open: false,
             passed: 0,
             alive: 0,
+            blocks: 0,
             splice: None,
             skims: true,
             terminator: b"",
@@ -217,8 +221,8 @@ impl Relay {
         }
         self.done_marker |= is_done_marker(&piece.payload);
         let verbatim = !matches!(self.output, Output::Written(_));
-        let whole = matches!(piece.payload.last(), Some(b'}'));
-        if verbatim && whole && self.skims && self.stage == Stage::Content && self.reader.skim(piece.frame()) {
+        let skimmed = verbatim && self.skims && self.stage == Stage::Content && self.reader.skim(piece.frame());
+        if skimmed && sweep::is_object(&piece.payload) {
             self.alive += 1;
             return Ok(self.pass(piece, false, out));
         }
@@ -230,7 +234,16 @@ impl Relay {
         self.events = events;
         told?;
         read.map_err(|malformed| Fault::protocol(&malformed.to_string()))?;
+        if self.held() > MOST_HELD {
+            return Err(Fault::protocol("calls and the like are larger than any that mean something"));
+        }
         Ok(self.pass(piece, only_usage, out))
+    }
+
+    /// How much of the answer is kept here.
+    fn held(&self) -> usize {
+        let written = if let Output::Written(writer) = &self.output { writer.held() } else { 0 };
+        self.reader.held() + written
     }
 
     /// Shows events, as they follow what another provider said before, and leaves none of them.
@@ -253,6 +266,11 @@ impl Relay {
             }
             if !matches!(self.output, Output::Verbatim { .. } | Output::Array) {
                 debug_assert_eq!(self.grammar.check(event), Ok(()));
+            }
+            self.blocks += usize::from(matches!(event.step(), Event::BlockStart { .. }));
+            if self.blocks > MOST_BLOCKS {
+                fault = Some(Fault::protocol("the answer has more blocks than any that means something"));
+                break;
             }
             seen(event);
             match event {

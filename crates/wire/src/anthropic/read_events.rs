@@ -12,7 +12,7 @@ use super::open_block::{ChunkDelta, Open};
 use super::usage::Counts;
 use super::{error, reply, stop};
 use crate::assemble::events_of;
-use crate::event::{Event, EventReader, Frame};
+use crate::event::{Event, EventReader, Frame, MOST_BLOCKS};
 use crate::half::Memo;
 use crate::json;
 use crate::lenient::Count;
@@ -59,6 +59,8 @@ pub(super) struct Reader {
     calls: bool,
     started: bool,
     ended: bool,
+    /// The bytes that were kept for the end of their block.
+    held: usize,
     content: Finder<'static>,
 }
 
@@ -75,6 +77,7 @@ impl Reader {
             calls: false,
             started: false,
             ended: false,
+            held: 0,
             content: Finder::new(b"\"content_block_delta\""),
         }
     }
@@ -153,6 +156,9 @@ impl Reader {
             open.close(out)?;
         }
         let block = self.next;
+        if block as usize == MOST_BLOCKS {
+            return Err(Malformed::field("index", "is of more blocks than any answer has"));
+        }
         self.next += 1;
         let open = Open::read(block, raw, &self.memo, out)?;
         self.json_answer |= matches!(open, Open::JsonAnswer { .. });
@@ -167,8 +173,12 @@ impl Reader {
         let Some((_, open)) = self.open.iter_mut().find(|(known, _)| *known == index) else {
             return Err(Malformed::field("index", &format!("block {index} goes on but never began")));
         };
+        let before = out.len();
         if !open.extend(delta, payload, &self.memo, out)? {
             out.extend(unknown(payload));
+        }
+        if out.len() == before {
+            self.held += payload.len();
         }
         Ok(())
     }
@@ -227,6 +237,10 @@ impl EventReader for Reader {
         if self.ended || frame.payload.is_empty() || frame.payload == b"[DONE]" {
             return Ok(());
         }
+        if frame.name == "error" {
+            self.fault(error::read_event(frame.name, frame.payload), out);
+            return Ok(());
+        }
         self.payload(frame.name, frame.payload, out)
     }
 
@@ -243,5 +257,9 @@ impl EventReader for Reader {
 
     fn has_finished(&self) -> bool {
         self.finish.raw.is_some()
+    }
+
+    fn held(&self) -> usize {
+        self.held
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Writer {
     started: bool,
     current: Option<Current>,
     waiting: VecDeque<Waiting>,
+    /// The bytes that have waited.
+    held: usize,
     index: u32,
     usage: Option<Usage>,
     calls: bool,
@@ -56,6 +58,7 @@ impl Writer {
             started: false,
             current: None,
             waiting: VecDeque::new(),
+            held: 0,
             index: 0,
             usage: None,
             calls: false,
@@ -184,6 +187,7 @@ impl Writer {
             _ => {
                 if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.block == block) {
                     waiting.deltas.push(delta.clone());
+                    self.held += delta.weight();
                 }
             }
         }
@@ -354,5 +358,9 @@ impl EventWriter for Writer {
             Event::Further { .. } | Event::Likely(_) | Event::Tier(_) | Event::Unknown(_) => {}
             Event::Start { .. } | Event::Usage(_) | Event::Fault(_) => {}
         }
+    }
+
+    fn held(&self) -> usize {
+        self.held
     }
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::reply::{Calls, SERVER_TOOL, client_name, finish, read_citation, read_hosted, read_tier, read_usage};
 use super::{HERE, error, sealer};
 use crate::chat::{Cited, Hosted, Media, MediaSource};
-use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
+use crate::event::{BlockKind, Delta, Event, EventReader, Frame, MOST_BLOCKS};
 use crate::fields::Fields;
 use crate::half::Memo;
 use crate::json;
@@ -28,6 +28,8 @@ pub(super) struct Reader {
     finish: Option<Finish>,
     metered: bool,
     tier: Option<String>,
+    /// The bytes that were kept for the end of their block.
+    held: usize,
 }
 
 /// A block under way: the API's index, and the block's id unless it is told only when whole.
@@ -169,7 +171,13 @@ impl EventReader for Reader {
         match frame.name {
             "messageStart" => self.start(out),
             "contentBlockStart" => self.block_start(parse(frame.payload)?, out)?,
-            "contentBlockDelta" => self.block_delta(parse(frame.payload)?, out)?,
+            "contentBlockDelta" => {
+                let before = out.len();
+                self.block_delta(parse(frame.payload)?, out)?;
+                if out.len() == before {
+                    self.held += frame.payload.len();
+                }
+            }
             "contentBlockStop" => {
                 let stop: BlockStop = parse(frame.payload)?;
                 self.close(stop.content_block_index, out);
@@ -200,6 +208,10 @@ impl EventReader for Reader {
     fn has_finished(&self) -> bool {
         self.finish.is_some()
     }
+
+    fn held(&self) -> usize {
+        self.held
+    }
 }
 
 impl Reader {
@@ -214,6 +226,7 @@ impl Reader {
             finish: None,
             metered: false,
             tier: None,
+            held: 0,
         }
     }
 
@@ -231,6 +244,9 @@ impl Reader {
 
     fn block_start(&mut self, event: BlockStart<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
         self.start(out);
+        if self.open.len() == MOST_BLOCKS {
+            return Err(Malformed::field("contentBlockIndex", "is of more blocks than any answer has"));
+        }
         let Some(start) = event.start else { return Ok(()) };
         let index = event.content_block_index;
         if let Some(raw) = start.tool_use {

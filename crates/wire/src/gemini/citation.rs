@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::chat::Citation;
+use crate::event::MOST_HELD;
 use crate::json::Object;
 use crate::lenient::Count;
 use crate::reply::Usage;
@@ -173,13 +174,18 @@ pub(super) fn count_fetches(raw: &RawValue) -> Option<u64> {
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     said: String,
+    /// More was said than is kept: places are told no longer.
+    over: bool,
     cited: Vec<(usize, Citation)>,
 }
 
 impl Sources {
     /// Adds what is said.
     pub(super) fn say(&mut self, text: &str) {
-        self.said.push_str(text);
+        self.over |= self.said.len() + text.len() > MOST_HELD;
+        if !self.over {
+            self.said.push_str(text);
+        }
     }
 
     /// Where what is said next begins.
@@ -227,7 +233,7 @@ impl Sources {
 
     /// Where in all that is said it applies, in bytes.
     fn place(&self, from: usize, citation: &Citation) -> Option<Range<usize>> {
-        let text = self.said.get(from..)?;
+        let text = self.said.get(from..).filter(|_| !self.over)?;
         let at = |place: u64| {
             let characters = usize::try_from(place).ok()?;
             Some(from + text.char_indices().nth(characters).map_or(text.len(), |(at, _)| at))
@@ -263,20 +269,26 @@ fn write_chunk(citation: &Citation, out: &mut Object<'_>) {
 
 /// What an answer has said so far, block by block, so that the API's places can be put in the meaning's words.
 #[derive(Debug, Default)]
-pub(super) struct Said(Vec<(u32, String)>);
+pub(super) struct Said {
+    texts: Vec<(u32, String)>,
+    length: usize,
+}
 
 impl Said {
     /// Adds text of that block.
     pub(super) fn add(&mut self, block: u32, text: &str) {
-        match self.0.last_mut() {
+        self.length += text.len();
+        // Of what is longer no more is kept, and no place told.
+        let text = if self.length > MOST_HELD { "" } else { text };
+        match self.texts.last_mut() {
             Some((last, said)) if *last == block => said.push_str(text),
-            _ => self.0.push((block, text.to_owned())),
+            _ => self.texts.push((block, text.to_owned())),
         }
     }
 
     /// The block of what was said last.
     pub(super) fn last(&self) -> Option<u32> {
-        self.0.last().map(|(block, _)| *block)
+        self.texts.last().map(|(block, _)| *block)
     }
 
     /// Puts a citation's place, which is in bytes of all that was said, in characters of the block it is in; `None` where it has none
@@ -284,7 +296,7 @@ impl Said {
     pub(super) fn place(&self, citation: &mut Citation) -> Option<u32> {
         let (start, end) = (citation.start.take()?, citation.end.take()?);
         let mut from = 0_u64;
-        for (block, text) in &self.0 {
+        for (block, text) in self.texts.iter().filter(|_| self.length <= MOST_HELD) {
             let length = text.len() as u64;
             if start < from + length {
                 let characters = |place: u64| characters(text, usize::try_from(place.saturating_sub(from)).unwrap_or(usize::MAX));

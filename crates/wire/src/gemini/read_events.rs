@@ -16,7 +16,7 @@ use super::citation::{LookedUp, Said, count_fetches, grounds, read_citations, re
 use super::{error, likelihood, token};
 use crate::chat::{Citation, Hosted, Media, MediaSource};
 use crate::dialect::Dialect;
-use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
+use crate::event::{BlockKind, Delta, Event, EventReader, Frame, MOST_BLOCKS};
 use crate::half::Memo;
 use crate::json;
 use crate::problem::{Fault, Malformed};
@@ -115,6 +115,9 @@ impl Reader {
     }
 
     fn on_further(&mut self, index: u64, candidate: Candidate<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        if self.further.len() == MOST_BLOCKS {
+            return Err(Malformed::field("candidates", "are more answers than anybody asks for"));
+        }
         // What was looked up is counted for all of them.
         candidate.grounding_metadata.into_iter().for_each(|raw| self.looked_up.see(&read_grounding(raw)));
         let begin =
@@ -390,6 +393,10 @@ impl EventReader for Reader {
         self.leave(out);
         self.end_further(out);
         out.push(Event::End { finish, service_tier: self.tier.take() });
+    }
+
+    fn has_finished(&self) -> bool {
+        self.finish.is_some() && self.further.values().all(Self::has_finished)
     }
 
     fn skim(&self, frame: Frame<'_>) -> bool {

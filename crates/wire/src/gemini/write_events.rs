@@ -34,6 +34,8 @@ pub(super) struct Writer {
     usage: Option<Usage>,
     tier: Option<String>,
     array_open: bool,
+    /// The bytes of calls, sounds and sources that were kept.
+    held: usize,
 }
 
 /// One of the answers under way.
@@ -50,7 +52,7 @@ struct Answer {
 impl Writer {
     pub(super) fn new(stamp: Stamp) -> Self {
         let (model, id) = (stamp.model.clone(), stamp.id.clone());
-        Self { stamp, model, id, answer: Answer::default(), others: BTreeMap::new(), usage: None, tier: None, array_open: false }
+        Self { stamp, model, id, answer: Answer::default(), others: BTreeMap::new(), usage: None, tier: None, array_open: false, held: 0 }
     }
 
     fn on_delta(&mut self, block: u32, delta: &Delta, out: &mut BytesMut) {
@@ -69,14 +71,23 @@ impl Writer {
                 self.part(&part, out);
             }
             (PartBody::Reasoning(thought), Delta::Seal(seal)) => thought.seal = Some(seal.clone()),
-            (PartBody::ToolCall(call), Delta::Arguments(more)) => call.arguments.push_str(more),
+            (PartBody::ToolCall(call), Delta::Arguments(more)) => {
+                self.held += more.len();
+                call.arguments.push_str(more);
+            }
             (PartBody::ToolCall(call), Delta::Seal(seal)) => call.seal = Some(seal.clone()),
-            (PartBody::Audio(Media { source: MediaSource::Base64(data), .. }), Delta::AudioData(more)) => data.push_str(more),
+            (PartBody::Audio(Media { source: MediaSource::Base64(data), .. }), Delta::AudioData(more)) => {
+                self.held += more.len();
+                data.push_str(more);
+            }
             (PartBody::Audio(_), Delta::Transcript(text)) => {
                 self.answer.sources.say(text);
                 self.part(&PartBody::Text { text: text.clone(), citations: Vec::new() }, out);
             }
-            (_, Delta::Citation(citation)) => self.answer.sources.cite(*from, citation),
+            (_, Delta::Citation(citation)) => {
+                self.held += delta.weight();
+                self.answer.sources.cite(*from, citation);
+            }
             _ => {}
         }
     }
@@ -220,5 +231,9 @@ impl EventWriter for Writer {
             Event::Likely(tokens) => self.answer.likely.extend_from_slice(tokens),
             Event::Tier(_) | Event::Unknown(_) => {}
         }
+    }
+
+    fn held(&self) -> usize {
+        self.held
     }
 }

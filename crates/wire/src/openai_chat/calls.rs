@@ -3,7 +3,8 @@
 use super::chunk::{CallDelta, FunctionDelta};
 use super::read_messages::call_seal;
 use super::text::{arguments, count, word};
-use crate::event::{BlockKind, Delta, Event};
+use crate::event::{BlockKind, Delta, Event, MOST_BLOCKS};
+use crate::problem::Malformed;
 use crate::seal::Sealed;
 
 #[derive(Debug, Default)]
@@ -17,9 +18,18 @@ struct Call {
     /// What came before its name.
     held: String,
     seal: Option<Sealed>,
-    /// Whether the arguments so far are a whole JSON value; only looked at where pieces do not say whose they are.
-    arguments: String,
+    /// How far its arguments have come; only looked at where pieces do not say whose they are.
+    arguments: Value,
     closed: bool,
+}
+
+/// A JSON value that comes in pieces.
+#[derive(Debug, Default)]
+struct Value {
+    depth: u32,
+    quoted: bool,
+    escaped: bool,
+    begun: bool,
 }
 
 /// The calls so far.
@@ -27,6 +37,8 @@ struct Call {
 pub(super) struct Calls {
     list: Vec<Call>,
     spare: String,
+    /// The bytes that waited for a name.
+    held: usize,
 }
 
 impl Calls {
@@ -37,7 +49,12 @@ impl Calls {
 
     /// Those of a further answer, whose ids are made up as others.
     pub(super) fn of_further(&self, answer: u64) -> Self {
-        Self { list: Vec::new(), spare: format!("{}_{answer}", self.spare) }
+        Self { spare: format!("{}_{answer}", self.spare), ..Self::default() }
+    }
+
+    /// How many bytes have been kept.
+    pub(super) fn held(&self) -> usize {
+        self.held
     }
 
     /// Whether there are any.
@@ -50,8 +67,8 @@ impl Calls {
         self.list.iter().find(|call| !call.closed && call.id.as_deref() == Some(id)).and_then(|call| call.block)
     }
 
-    /// A piece of a call.
-    pub(super) fn piece(&mut self, piece: &CallDelta<'_>, next: &mut u32, out: &mut Vec<Event>) {
+    /// A piece of a call. One that is of no call that began is not the piece of another.
+    pub(super) fn piece(&mut self, piece: &CallDelta<'_>, next: &mut u32, out: &mut Vec<Event>) -> Result<(), Malformed> {
         let (index, id) = (count(piece.index), word(piece.id));
         let function = piece.function.as_ref();
         let custom = piece.custom.as_ref();
@@ -62,12 +79,19 @@ impl Calls {
             (None, Some(function)) => arguments(function.arguments),
             (None, None) => "".into(),
         };
-        let at = self.find(index, id.as_deref(), name).unwrap_or_else(|| {
-            self.list.push(Call { index, custom: custom.is_some(), ..Call::default() });
-            self.list.len() - 1
-        });
+        let at = match self.find(index, id.as_deref(), name) {
+            Some(at) => at,
+            None if id.is_none() && name.is_empty() && text.is_empty() => return Ok(()),
+            None if id.is_none() && name.is_empty() => return Err(Malformed::field("tool_calls", "a call goes on that never began")),
+            None if self.list.len() == MOST_BLOCKS => return Err(Malformed::field("tool_calls", "has more calls than anybody makes")),
+            None => {
+                self.list.push(Call { index, custom: custom.is_some(), ..Call::default() });
+                self.list.len() - 1
+            }
+        };
         let seal = piece.extra_content.or(piece.provider_specific_fields).and_then(call_seal);
         self.extend(at, (id, name), (&text, seal), (next, out));
+        Ok(())
     }
 
     /// A piece of a legacy `function_call`, of which there is one.
@@ -100,7 +124,7 @@ impl Calls {
         if call.name.is_empty() {
             name.clone_into(&mut call.name);
         }
-        call.arguments.push_str(text);
+        call.arguments.go_on(text);
         match call.block {
             Some(block) => {
                 out.extend(seal.map(|seal| Event::BlockDelta { block, delta: Delta::Seal(seal) }));
@@ -110,6 +134,7 @@ impl Calls {
             }
             None => {
                 call.held.push_str(text);
+                self.held += text.len();
                 call.seal = seal.or(call.seal.take());
                 if !call.name.is_empty() {
                     call.begin(spare, next, out);
@@ -137,8 +162,7 @@ impl Calls {
             return (name.is_empty() && last.index.is_none() || last.id.is_none() && last.name.is_empty()).then(|| self.list.len() - 1);
         }
         let last = self.list.last()?;
-        let whole = || serde_json::from_str::<serde::de::IgnoredAny>(&last.arguments).is_ok();
-        (name.is_empty() || last.name == name && !whole()).then(|| self.list.len() - 1)
+        (name.is_empty() || last.name == name && !last.arguments.is_whole()).then(|| self.list.len() - 1)
     }
 
     /// Ends all calls.
@@ -164,5 +188,25 @@ impl Call {
         if !self.held.is_empty() {
             out.push(Event::BlockDelta { block, delta: Delta::Arguments(std::mem::take(&mut self.held)) });
         }
+    }
+}
+
+impl Value {
+    fn go_on(&mut self, text: &str) {
+        for byte in text.bytes() {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.quoted => self.escaped = true,
+                b'"' => self.quoted = !self.quoted,
+                b'{' | b'[' if !self.quoted => self.depth += 1,
+                b'}' | b']' if !self.quoted => self.depth = self.depth.saturating_sub(1),
+                _ => continue,
+            }
+            self.begun = true;
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.begun && !self.quoted && self.depth == 0
     }
 }

@@ -49,6 +49,14 @@ pub(crate) fn read_error(raw: &RawValue, body: &[u8]) -> Fault {
     fault(said, message, status.filter(|status| status.as_u16() >= 400), body)
 }
 
+/// An event that is named an error, whatever its form.
+pub(super) fn read_event(payload: &[u8]) -> Fault {
+    match serde_json::from_slice(payload) {
+        Ok(raw) => read_error(raw, payload),
+        Err(_) => fault(Said::default(), String::from_utf8_lossy(payload).chars().take(MAX_PLAIN).collect(), None, payload),
+    }
+}
+
 /// A success without any choice: a filter that spoke, or nonsense.
 pub(crate) fn no_choices(mut fields: Fields<'_>, body: &[u8]) -> Fault {
     let raw = Bytes::copy_from_slice(body);

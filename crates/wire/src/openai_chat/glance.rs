@@ -1,12 +1,12 @@
 //! What the meter wants of an ordinary answer, in one pass and without making anything of the rest.
 //!
-//! The pass also says whether the answer is whole ([`sweep`]). Anything unusual (an unknown count, a finish reason of a provider's
+//! The pass also says whether the answer is whole ([`places`]). Anything unusual (an unknown count, a finish reason of a provider's
 //! own, choices that ended differently, no choices) is left to the full reader.
 
 use bytes::Bytes;
 
 use super::finish::read_finish;
-use super::sweep::sweep;
+use super::places::places;
 use crate::half::{Glance, Memo};
 use crate::reply::Usage;
 
@@ -14,7 +14,7 @@ use crate::reply::Usage;
 pub(super) fn glance(body: &Bytes) -> Option<Glance> {
     let blank = body.len() - body.trim_ascii_start().len();
     let body: &[u8] = body.trim_ascii();
-    let places = sweep(body)?;
+    let places = places(body)?;
     let finish = Cursor::new(&body[places.finishes.first.filter(|_| places.choices)?..]).text()?;
     if places.finishes.further.iter().any(|at| Cursor::new(&body[*at..]).text() != Some(finish)) {
         return None;

@@ -64,13 +64,14 @@ mod free_text;
 mod glance;
 pub(crate) mod likelihood;
 mod media;
+mod places;
 mod plain;
 mod read_events;
 mod read_messages;
 pub(crate) mod read_request;
 mod reasoning;
 mod reply;
-mod sweep;
+mod skim;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod text;

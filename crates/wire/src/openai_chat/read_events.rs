@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
-use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -14,9 +12,9 @@ use super::finish::read_finish;
 use super::reasoning::{Block, Detail, is_summary};
 use super::text::{count, string, word};
 use super::usage::read_usage;
-use super::{citations, error, likelihood, read_messages, reply};
+use super::{citations, error, likelihood, read_messages, reply, skim};
 use crate::chat::{Citation, Media, MediaSource, Part, PartBody};
-use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
+use crate::event::{BlockKind, Delta, Event, EventReader, Frame, MOST_BLOCKS};
 use crate::fields::Fields;
 use crate::half::Memo;
 use crate::problem::{Fault, Malformed};
@@ -52,6 +50,8 @@ pub(super) struct Reader {
     finish: Option<(String, Option<String>)>,
     tier: Option<String>,
     cited: bool,
+    /// The bytes of thoughts and seals that were kept.
+    held: usize,
     /// The letters of what was said, and of those the ones before the open text.
     letters: u64,
     before: u64,
@@ -72,6 +72,7 @@ impl Reader {
             finish: None,
             tier: None,
             cited: false,
+            held: 0,
             letters: 0,
             before: 0,
         }
@@ -130,6 +131,7 @@ impl Reader {
         let block = self.opened(sort, || BlockKind::Reasoning { id, summary }, out);
         if !text.is_empty() {
             self.thought.push_str(text);
+            self.held += text.len();
             out.push(Event::BlockDelta { block, delta: Delta::Text(text.to_owned()) });
         }
         block
@@ -196,6 +198,9 @@ impl Reader {
     }
 
     fn further(&mut self, index: u64, choice: &Choice<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        if self.further.len() == MOST_BLOCKS {
+            return Err(Malformed::field("index", "is of more answers than anybody asks for"));
+        }
         let begin = || Self { started: true, calls: self.calls.of_further(index), ..Self::new(self.memo.clone()) };
         let mut steps = Vec::new();
         let read = self.further.entry(index).or_insert_with(begin).choice(choice, &mut steps);
@@ -239,7 +244,7 @@ impl Reader {
         self.media(delta, out)?;
         for call in delta.tool_calls.iter().flatten() {
             self.close(out);
-            self.calls.piece(call, &mut self.next, out);
+            self.calls.piece(call, &mut self.next, out)?;
         }
         if let Some(function) = &delta.function_call {
             self.close(out);
@@ -278,6 +283,9 @@ impl Reader {
             for detail in &details {
                 self.detail(detail, out);
             }
+            if self.sealed.len() > MOST_BLOCKS {
+                return Err(Malformed::field("reasoning_details", "has more seals than there are calls"));
+            }
             return Ok(());
         }
         let blocks: Vec<Block<'_>> = read_list(delta.thinking_blocks, "thinking_blocks")?;
@@ -295,6 +303,7 @@ impl Reader {
         let same = |index: Option<u64>| index.is_some() && index == detail.index() && !detail.is_of_call();
         let joins = matches!(self.open, Some((_, Open::Reasoning(index, _))) if same(index));
         if let (Some(seal), Some(id), None, false) = (&seal, detail.id(), text, joins) {
+            self.held += id.len() + seal.bytes.len();
             self.sealed.push((id, seal.clone()));
             return;
         }
@@ -432,6 +441,16 @@ impl EventReader for Reader {
             self.end(out);
             return Ok(());
         }
+        if frame.name == "error" {
+            self.done = true;
+            out.push(Event::Fault(Box::new(error::read_event(payload))));
+            return Ok(());
+        }
+        if !payload.starts_with(b"{") {
+            // Events with a name are none of this API's: a gateway on the way shows that it is there.
+            let known = matches!(frame.name, "" | "message");
+            return if known { Err(Malformed::new("an event is no JSON object")) } else { Ok(()) };
+        }
         let chunk: Chunk<'_> = serde_json::from_slice(payload).map_err(|error| Malformed::new(&error.to_string()))?;
         self.chunk(chunk, payload, out)
     }
@@ -449,24 +468,14 @@ impl EventReader for Reader {
     }
 
     fn skim(&self, frame: Frame<'_>) -> bool {
-        static COUNTS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"_tokens\""));
-        static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
-        static FINISH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"finish_reason\""));
-        // Of a search nothing else may tell.
-        static PAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(citations::PAGE.as_bytes()));
-        let payload = frame.payload;
-        let going_on = |at: usize| {
-            let rest = payload[at + FINISH.needle().len()..].trim_ascii_start();
-            rest.strip_prefix(b":").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"null"))
-        };
-        payload.first() == Some(&b'{')
-            && COUNTS.find(payload).is_none()
-            && ERROR.find(payload).is_none()
-            && PAGE.find(payload).is_none()
-            && FINISH.find_iter(payload).all(going_on)
+        frame.name != "error" && skim::says_no_more_than_text(frame.payload)
     }
 
     fn has_finished(&self) -> bool {
         self.finish.is_some() && self.further.values().all(Self::has_finished)
+    }
+
+    fn held(&self) -> usize {
+        self.held + self.calls.held() + self.further.values().map(Self::held).sum::<usize>()
     }
 }

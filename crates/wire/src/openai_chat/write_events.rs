@@ -65,6 +65,8 @@ pub(super) struct Writer {
     sources: citations::Numbers,
     /// The format of thoughts whose seal has not come yet.
     format: String,
+    /// The bytes of thoughts that were kept for their seals.
+    held: usize,
 }
 
 impl Writer {
@@ -85,6 +87,7 @@ impl Writer {
             letters: 0,
             sources: citations::Numbers::default(),
             likely: Vec::new(),
+            held: 0,
         }
     }
 
@@ -237,6 +240,7 @@ impl Writer {
         match self.stamp.flavor {
             Flavor::OpenAi => {
                 thought.text.push_str(text);
+                self.held += text.len();
                 self.delta(out, |object| object.text("reasoning_content", text));
             }
             Flavor::OpenRouter => {
@@ -392,5 +396,9 @@ impl EventWriter for Writer {
             Event::Likely(tokens) => self.likely.extend_from_slice(tokens),
             Event::Tier(_) | Event::Unknown(_) => {}
         }
+    }
+
+    fn held(&self) -> usize {
+        self.held + self.further.values().map(Self::held).sum::<usize>()
     }
 }

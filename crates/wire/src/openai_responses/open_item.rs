@@ -1,7 +1,11 @@
 //! Items and blocks of a stream under way.
 
-use super::items::is_own_id;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::items::{is_own_id, kind_of};
 use crate::event::Delta;
+use crate::problem::Malformed;
 
 /// What a block of an item is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,21 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// An item as it is announced.
+    pub(super) fn read(place: Option<u64>, raw: &RawValue) -> Result<Self, Malformed> {
+        #[derive(Deserialize)]
+        struct Head {
+            id: Option<String>,
+            name: Option<String>,
+            namespace: Option<String>,
+            call_id: Option<String>,
+        }
+        let head: Head = serde_json::from_str(raw.get()).map_err(|error| Malformed::field("item", &error.to_string()))?;
+        let id = head.id.unwrap_or_default();
+        let call = head.call_id.filter(|call| !call.is_empty()).unwrap_or_else(|| id.clone());
+        Ok(Self { place, id, kind: kind_of(raw)?, name: head.name, namespace: head.namespace, call, done: false })
+    }
+
     /// The id of a thought, if it is a provider's.
     pub(super) fn thought_id(&self) -> Option<String> {
         let id = self.name.as_ref().unwrap_or(&self.id);

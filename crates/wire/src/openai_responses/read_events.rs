@@ -3,7 +3,6 @@
 //! What is said in pieces is said again as a whole when it is done, by some providers only then. The reader therefore counts what
 //! came and hands out what is missing when the whole is there.
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::content::read_annotation;
@@ -16,7 +15,7 @@ use super::stream_event::{Answer, Wire, is_delta, read_answer, text_of};
 use super::usage::read_usage;
 use super::{content, likelihood};
 use crate::chat::{Part, PartBody};
-use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
+use crate::event::{BlockKind, Delta, Event, EventReader, Frame, MOST_BLOCKS};
 use crate::half::Memo;
 use crate::problem::{Fault, Malformed};
 use crate::reply::Likelihood;
@@ -203,17 +202,10 @@ impl Reader {
     }
 
     fn add_item(&mut self, place: Option<u64>, raw: &RawValue) -> Result<usize, Malformed> {
-        #[derive(Deserialize)]
-        struct Head {
-            id: Option<String>,
-            name: Option<String>,
-            namespace: Option<String>,
-            call_id: Option<String>,
+        if self.items.len() == MOST_BLOCKS {
+            return Err(Malformed::field("output_index", "is of more items than any answer has"));
         }
-        let head: Head = serde_json::from_str(raw.get()).map_err(|error| Malformed::field("item", &error.to_string()))?;
-        let id = head.id.unwrap_or_default();
-        let call = head.call_id.filter(|call| !call.is_empty()).unwrap_or_else(|| id.clone());
-        self.items.push(Known { place, id, kind: kind_of(raw)?, name: head.name, namespace: head.namespace, call, done: false });
+        self.items.push(Known::read(place, raw)?);
         Ok(self.items.len() - 1)
     }
 
@@ -281,6 +273,9 @@ impl Reader {
         let Item { parts, seal } = read_item(&kind, raw, &self.vendor).map_err(|malformed| malformed.within("item"))?;
         if let Some((call, seal)) = seal {
             self.seal_call(&call, Delta::Seal(seal), out);
+        }
+        if parts.len() > MOST_BLOCKS {
+            return Err(Malformed::field("item", "has more parts than any answer has"));
         }
         let mut counts = [0_u64; 2];
         let last = parts.len().saturating_sub(1);

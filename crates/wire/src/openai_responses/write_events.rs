@@ -87,6 +87,8 @@ pub(super) struct Writer {
     image_told: bool,
     /// Whether the model said that it declines.
     refused: bool,
+    /// The bytes that were kept for the last event, of what came in pieces.
+    held: usize,
     /// Whether thoughts of other APIs are told as what the client asked for, which may show nothing else: summaries.
     summaries: bool,
 }
@@ -96,7 +98,10 @@ impl EventWriter for Writer {
         match event {
             Event::Start { id, model, created } => self.on_start(id.as_deref(), model.as_deref(), *created, out),
             Event::BlockStart { block, kind } => self.on_block(*block, kind, out),
-            Event::BlockDelta { block, delta } => self.on_delta(*block, delta, out),
+            Event::BlockDelta { block, delta } => {
+                self.held += if matches!(delta, Delta::AudioData(_)) { 0 } else { delta.weight() };
+                self.on_delta(*block, delta, out);
+            }
             Event::BlockEnd { block } => self.on_block_end(*block, out),
             Event::Usage(usage) => self.usage.get_or_insert_with(Usage::default).merge((**usage).clone()),
             Event::End { finish, service_tier } => self.on_end(finish, service_tier.as_deref(), out),
@@ -105,6 +110,10 @@ impl EventWriter for Writer {
             // Nobody asks for further answers in this format.
             Event::Further { .. } | Event::Tier(_) | Event::Unknown(_) => {}
         }
+    }
+
+    fn held(&self) -> usize {
+        self.held
     }
 }
 
@@ -128,6 +137,7 @@ impl Writer {
             said: Vec::new(),
             image_told: false,
             refused: false,
+            held: 0,
         }
     }
 

@@ -37,7 +37,7 @@ pub fn event_reader(outbound: &dyn Outbound, mut memo: Memo) -> Box<dyn EventRea
     if stand_ins.is_empty() {
         return reader;
     }
-    Box::new(Back { reader, stand_ins, open: Vec::new() })
+    Box::new(Back { reader, stand_ins, open: Vec::new(), held: 0 })
 }
 
 /// A reader of streams in which functions stand for other tools.
@@ -46,6 +46,8 @@ struct Back {
     stand_ins: Vec<StandIn>,
     /// The blocks of calls with free text, by answer, and their arguments so far: where a text ends is known at the end.
     open: Vec<((u64, u32), String)>,
+    /// The bytes of those.
+    held: usize,
 }
 
 impl EventReader for Back {
@@ -64,6 +66,10 @@ impl EventReader for Back {
 
     fn has_finished(&self) -> bool {
         self.reader.has_finished()
+    }
+
+    fn held(&self) -> usize {
+        self.held + self.reader.held()
     }
 }
 
@@ -91,6 +97,7 @@ impl Back {
             }
             Event::BlockDelta { block, delta: Delta::Arguments(more) } => {
                 if let Some(at) = at(&self.open, *block) {
+                    self.held += more.len();
                     return self.open[at].1.push_str(more);
                 }
             }

@@ -10,6 +10,7 @@
 mod answers;
 mod asked;
 mod beside;
+mod bounds;
 mod broken;
 mod cited;
 mod corpus;

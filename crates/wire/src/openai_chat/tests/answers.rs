@@ -275,6 +275,7 @@ fn content_is_skimmed_and_the_rest_is_not() {
         br#"{"choices":[],"usage":{"prompt_tokens":1}}"#,
         br#"{"error":{"message":"x"}}"#,
         br#"{"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null},{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
+        br#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{"}}]},"finish_reason":null}]}"#,
         b"[DONE]",
     ] {
         assert!(!reader.skim(Frame::new(frame)), "{}", String::from_utf8_lossy(frame));
