@@ -335,11 +335,12 @@ impl StreamBody {
                 Ok(chunk) => self.take_chunk(chunk),
                 Err(_) => Ok(()),
             },
-            Some(Err(error)) => {
+            Some(Err(error)) if !self.relay.as_ref().is_some_and(Relay::has_finished) => {
                 self.ended = true;
                 Err(Box::new(Error::dial(error)))
             }
-            None => {
+            // Of an answer that is complete, whatever becomes of its connection loses nothing.
+            Some(Err(_)) | None => {
                 self.ended = true;
                 // Settled before the client has the last word: whoever saw the end of an answer finds it in the ledger.
                 self.finish().map(|()| self.meter.conclude()).map_err(|fault| Box::new(self.judged(*fault)))

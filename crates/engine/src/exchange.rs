@@ -332,6 +332,10 @@ impl EventWriter for Unnamed {
             other => self.0.write(other, out),
         }
     }
+
+    fn held(&self) -> usize {
+        self.0.held()
+    }
 }
 
 /// What an answer to that call is told to be, where it is written here.

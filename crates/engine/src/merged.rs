@@ -79,4 +79,8 @@ impl EventWriter for Merged {
         };
         self.writer.write(&event, out);
     }
+
+    fn held(&self) -> usize {
+        self.writer.held()
+    }
 }

@@ -107,4 +107,8 @@ impl EventWriter for Priced {
             self.inner.write(event, out);
         }
     }
+
+    fn held(&self) -> usize {
+        self.inner.held()
+    }
 }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
@@ -136,8 +136,12 @@ impl Outbound {
     fn reply(&self, response: Response<Incoming>, carrier: Carrier, reused: bool) -> Result<UpstreamReply, Lost> {
         let (parts, incoming) = response.into_parts();
         let mut headers = parts.headers;
-        let decoder =
-            Decoder::of(&headers, self.caps).map_err(|fault| Lost::Failed(DialError::new(Phase::Headers, fault).on(reused, true)))?;
+        let lost = |fault| Lost::Failed(DialError::new(Phase::Headers, fault).on(reused, true));
+        // Where the answer ends is told twice, and who reads it otherwise than the provider takes one answer for another.
+        if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+            return Err(lost(DialFault::Protocol));
+        }
+        let decoder = Decoder::of(&headers, self.caps).map_err(lost)?;
         if decoder.is_some() {
             headers.remove(CONTENT_ENCODING);
             headers.remove(CONTENT_LENGTH);

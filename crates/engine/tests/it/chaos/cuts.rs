@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::side_by_side;
 use crate::exchange::rig::{PATIENT, Rig, ask, at_address};
-use crate::exchange::words::{ALL, clean_end, closing, content, opening, text_of_stream};
+use crate::exchange::words::{ALL, clean_end, closing, content, opening, pairs, text_of_stream};
 use crate::upstream::server::{Server, read_request};
 
 /// What is said when nothing is cut.
@@ -50,18 +50,44 @@ async fn cutting(dialect: Dialect, seed: u64) -> Server {
                 let mut dice = dice.lock().unwrap();
                 (dice.usize(..most), dice.usize(1..4))
             };
-            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
-            let mut out = head.as_bytes().to_vec();
-            for piece in whole.as_bytes()[..cut].chunks(cut / pieces + 1) {
-                out.extend(format!("{:x}\r\n", piece.len()).into_bytes());
-                out.extend(piece);
-                out.extend(b"\r\n");
-            }
             // The client may have seen enough.
-            let _ = connection.write_all(&out).await;
+            let _ = connection.write_all(&unended(&whole.as_bytes()[..cut], pieces)).await;
         }
     })
     .await
+}
+
+/// An answer in so many chunks, without the last one.
+fn unended(body: &[u8], pieces: usize) -> Vec<u8> {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let mut out = head.as_bytes().to_vec();
+    for piece in body.chunks(body.len() / pieces + 1) {
+        out.extend(format!("{:x}\r\n", piece.len()).into_bytes());
+        out.extend(piece);
+        out.extend(b"\r\n");
+    }
+    out
+}
+
+/// The converse: an answer that said all there is loses nothing by its connection.
+#[tokio::test]
+async fn complete_streams_end_well_however_their_connections_end() {
+    side_by_side(pairs().map(|(client, provider)| async move {
+        let server = Server::start(move |mut connection, _| async move {
+            if read_request(&mut connection).await.is_some() {
+                let _ = connection.write_all(&unended(stream(provider).as_bytes(), 3)).await;
+            }
+        })
+        .await;
+        let rig = Rig::with(vec![at_address(provider, &server.address.to_string())], Names::default(), PATIENT);
+        let told = rig.ask(&ask(client, true)).await;
+        let shown = format!("{provider} for {client}: {told:?}");
+        assert_eq!(told.status, 200, "{shown}");
+        assert!(told.body.contains(clean_end(client)) && !told.body.contains("upstream_truncated"), "{shown}");
+        assert_eq!(text_of_stream(client, &told.body), WORDS.concat(), "{shown}");
+        assert!(!matches!(rig.record().outcome, Outcome::Failed(_)), "{shown}");
+    }))
+    .await;
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ pub(crate) enum Fault {
     HtmlError,
     UnknownCoding,
     BadChunk,
+    BothLengths,
     ShortBody,
     LongBody,
     Unauthorized,
@@ -217,6 +218,12 @@ fn answer(fault: Fault, dialect: Dialect, stream: bool) -> Act {
         Fault::UnknownCoding => reply("200 OK", JSON, "content-encoding: rot13\r\n", whole(dialect)),
         Fault::BadChunk => {
             Act::SayAndClose(format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n").into_bytes())
+        }
+        Fault::BothLengths => {
+            let body = if stream { streamed(dialect) } else { whole(dialect).as_bytes().to_vec() };
+            let said = chunked(kind, &body);
+            let both = format!("content-length: {}\r\ntransfer-encoding", body.len());
+            Act::Say([String::from_utf8_lossy(&said).replacen("transfer-encoding", &both, 1).as_bytes(), b"0\r\n\r\n"].concat())
         }
         Fault::ShortBody => Act::SayAndClose([head("200 OK", kind, 9000, "").into_bytes(), opening(dialect)].concat()),
         Fault::LongBody => {

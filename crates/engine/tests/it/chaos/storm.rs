@@ -18,7 +18,7 @@ use crate::exchange::rig::{PATIENT, PROMPT, Rig, Told, ask, at_address, call};
 use crate::exchange::words::{text_of, text_of_stream};
 
 /// Every way to fail that another provider can make good.
-const WAYS: [Fault; 32] = [
+const WAYS: [Fault; 33] = [
     Fault::RateLimitedForAWhile,
     Fault::Quota,
     Fault::Overloaded529,
@@ -38,6 +38,7 @@ const WAYS: [Fault; 32] = [
     Fault::HtmlError,
     Fault::UnknownCoding,
     Fault::BadChunk,
+    Fault::BothLengths,
     Fault::ShortBody,
     Fault::Unauthorized,
     Fault::Forbidden,

@@ -44,7 +44,7 @@ impl Row {
 const OPEN: Option<Why> = Some(Why::Open);
 const QUARANTINED: Option<Why> = Some(Why::Quarantined);
 
-const ROWS: [Row; 32] = [
+const ROWS: [Row; 33] = [
     row(Fault::RateLimited, 429, 1, 1, Some(Why::RateLimited)),
     row(Fault::Quota, 503, 1, 1, QUARANTINED).code("upstream_quota"),
     row(Fault::Overloaded529, 503, 2, 1, OPEN),
@@ -64,6 +64,7 @@ const ROWS: [Row; 32] = [
     row(Fault::HtmlError, 503, 2, 1, OPEN),
     row(Fault::UnknownCoding, 502, 1, 1, OPEN),
     row(Fault::BadChunk, 502, 2, 1, OPEN),
+    row(Fault::BothLengths, 502, 1, 1, OPEN).code("upstream_protocol"),
     row(Fault::ShortBody, 502, 2, 1, OPEN).code("upstream_truncated"),
     row(Fault::Unauthorized, 503, 1, 1, QUARANTINED).code("upstream_auth"),
     row(Fault::Forbidden, 503, 1, 1, QUARANTINED).code("upstream_auth"),

@@ -75,9 +75,9 @@ pub(super) fn streamed(dialect: Dialect) -> Vec<u8> {
 
 pub(super) fn malformed(dialect: Dialect) -> Vec<u8> {
     match dialect {
-        Dialect::Anthropic => b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\n\n".to_vec(),
+        Dialect::Anthropic => b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",bad}\n\n".to_vec(),
         Dialect::Bedrock => event("contentBlockDelta", r#"{"contentBlockIndex":0,"del"#),
-        _ => b"data: {\"choices\":[{\"del\n\n".to_vec(),
+        _ => b"data: {\"type\":\"response.output_text.delta\",\"choices\":[{\"delta\":{\"text\":bad}}]}\n\n".to_vec(),
     }
 }
 
