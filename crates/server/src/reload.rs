@@ -76,7 +76,7 @@ impl Drop for Reloading {
 /// The settings that differ and that only a restart can change.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let (before, after) = (&old.switchboard, &new.switchboard);
-    let addresses = |config: &Config| config.switchboard.listen.iter().map(|listen| listen.address).collect::<Vec<_>>();
+    let addresses = |config: &Config| config.switchboard.listen.iter().map(|listen| listen.address.clone()).collect::<Vec<_>>();
     let changed = [
         ("switchboard.listen", addresses(old) != addresses(new)),
         ("switchboard.tls", before.tls != after.tls),

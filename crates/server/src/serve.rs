@@ -311,7 +311,7 @@ fn opened(app: &Arc<App>, config: &Config, transport: Transport, router: Router,
 fn settings(config: &Config, relief: Relief) -> edge::Settings {
     let own = &config.switchboard;
     edge::Settings {
-        listen: own.listen.iter().map(|listen| edge::Address::Tcp(listen.address)).collect(),
+        listen: own.listen.iter().map(|listen| listen.address.clone()).collect(),
         tls: own.tls.as_ref().map(|files| edge::settings::TlsFiles {
             certificate: files.certificate_file.clone(),
             key: files.private_key_file.clone(),

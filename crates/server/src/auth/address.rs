@@ -25,23 +25,25 @@ pub(crate) fn has(entry: &str, address: IpAddr) -> bool {
 }
 
 /// Whom a request comes from: its connection's other end, or, where that is a proxy that is believed, whom it names. Each proxy adds
-/// whom it was called by at the end, so the last address that is no proxy's is the first that nobody can have made up.
+/// whom it was called by at the end, so the last address that is no proxy's is the first that nobody can have made up. What stands at
+/// the other end of a unix socket has no address; who may open the socket is believed.
 pub(crate) fn asker(proxies: &Proxies, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
     let believed = |address: IpAddr| proxies.ranges.iter().any(|range| has(range, address));
     let mut nearest = match peer {
-        Some(proxy) if proxies.are_asked && believed(proxy) => proxy,
+        Some(proxy) if proxies.are_asked && believed(proxy) => Some(proxy),
+        None if proxies.are_asked => None,
         peer => return peer,
     };
     let named: Vec<&str> =
         headers.get_all(FORWARDED).iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(',')).collect();
     for text in named.into_iter().rev() {
         let Some(address) = written(text) else { break };
-        nearest = address;
+        nearest = Some(address);
         if !believed(address) {
             break;
         }
     }
-    Some(nearest)
+    nearest
 }
 
 /// An address as proxies write them: with a port, perhaps, and in brackets.
@@ -95,6 +97,7 @@ mod tests {
             ("10.0.0.1", &["[2001:db8::1]:4711"], "2001:db8::1"),
             ("10.0.0.1", &["198.51.100.7, unknown"], "10.0.0.1"),
             ("10.0.0.1", &[], "10.0.0.1"),
+            ("unix", &["203.0.113.9, 198.51.100.7"], "198.51.100.7"),
         ] {
             assert_eq!(caller(&proxies, peer, forwarded), who, "{peer} {forwarded:?}");
         }

@@ -12,6 +12,7 @@ use super::{Outcome, UNUSABLE, version};
 use crate::config::resolved::TlsFiles;
 use crate::config::{Environment, Overrides, Source, Watch};
 use crate::descriptors;
+use crate::edge::Address;
 use crate::fleet::Unusable;
 use crate::fleet::overlay::OverlayError;
 use crate::in_vain::in_vain;
@@ -42,6 +43,9 @@ pub(super) struct Serve {
     /// Port to listen on [default: 4000]
     #[arg(short, long)]
     port: Option<u16>,
+    /// Unix socket to listen on instead, for a proxy on this machine
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["host", "port"])]
+    uds: Option<PathBuf>,
     /// Threads that serve requests [default: one per processor]
     #[arg(long, alias = "num-workers", value_name = "COUNT")]
     workers: Option<u32>,
@@ -140,6 +144,7 @@ impl Serve {
         Overrides {
             host: self.host.clone(),
             port: self.port,
+            uds: self.uds.clone(),
             contained: is_contained(environment),
             workers: self.workers,
             takeover: self.takeover,
@@ -179,7 +184,8 @@ fn greet(gate: &Gate) {
     for address in gate.addresses() {
         tracing::info!("listening on {address}");
     }
-    let narrow = config.switchboard.listen.iter().all(|listen| listen.address.ip().is_loopback());
+    // A unix socket may stand in a folder that others share.
+    let narrow = config.switchboard.listen.iter().all(|listen| matches!(listen.address, Address::Tcp(_)) && !listen.address.is_exposed());
     if narrow && is_contained(&config.environment) {
         // Without a master key it listens to this machine alone unless told otherwise.
         let remedy = if config.general.master_key.is_some() { "say `--host 0.0.0.0`" } else { "set a master key, or say `--host 0.0.0.0`" };

@@ -42,6 +42,8 @@ pub struct Overrides {
     pub host: Option<String>,
     /// Port to listen on.
     pub port: Option<u16>,
+    /// Path of a unix socket to listen on instead.
+    pub uds: Option<PathBuf>,
     /// It runs in a container, where only other machines can reach it.
     pub contained: bool,
     /// Threads that serve requests.

@@ -1,8 +1,11 @@
 //! Listening sockets: one share per worker.
 
 use std::{
-    fmt, io,
+    fmt,
+    fs::{self, Permissions},
+    io,
     net::SocketAddr,
+    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
     os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream},
     path::{Path, PathBuf},
     task::{Context, Poll},
@@ -21,6 +24,8 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 /// What the system takes of an answer beyond what the client has room for: it would take megabytes for a client that does not read.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT: u32 = 64 * 1024;
+/// Who may connect to a unix socket: its owner and its group, such as that of a proxy in front.
+const UNIX_MODE: u32 = 0o660;
 
 /// An address being listened on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +50,16 @@ impl fmt::Display for Bound {
 pub(super) struct Listening {
     pub(super) address: Bound,
     pub(super) shares: Vec<Share>,
+    /// What stays when nobody listens any more.
+    pub(super) file: Option<SocketFile>,
+}
+
+/// The file of a unix socket, which outlives its listener.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// Device and number: a successor's is another file of the same name.
+    id: (u64, u64),
 }
 
 /// A worker's socket, not yet part of a runtime.
@@ -61,7 +76,7 @@ pub(super) fn bind_all(settings: &Settings) -> Result<Vec<Listening>, StartError
     }
     let bind = |address: &Address| match address {
         Address::Tcp(address) => bind_tcp(*address, settings),
-        Address::Unix(path) => bind_unix(path, settings.workers),
+        Address::Unix(path) => bind_unix(path, settings),
     };
     let named = |address: &Address| bind(address).map_err(|source| StartError::Listen { address: address.to_string(), source });
     settings.listen.iter().map(named).collect()
@@ -78,7 +93,7 @@ fn bind_tcp(address: SocketAddr, settings: &Settings) -> io::Result<Listening> {
     for _ in 1..settings.workers {
         shares.push(Share::Tcp(open_tcp(address, Sharing::Workers)?));
     }
-    Ok(Listening { address: Bound::Tcp(address), shares })
+    Ok(Listening { address: Bound::Tcp(address), shares, file: None })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -104,26 +119,73 @@ fn open_tcp(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::TcpLi
     Ok(socket.into())
 }
 
-fn bind_unix(path: &Path, workers: usize) -> io::Result<Listening> {
-    let first = match StdUnixListener::bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
-            std::fs::remove_file(path)?;
-            StdUnixListener::bind(path)?
+fn bind_unix(path: &Path, settings: &Settings) -> io::Result<Listening> {
+    let first = match open_unix(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && may_replace(path, settings.takeover)? => {
+            // the new one takes the old one's name at once: nobody finds the door closed
+            let beside = beside(path);
+            absent(fs::remove_file(&beside))?;
+            let opened = open_unix(&beside)?;
+            fs::rename(&beside, path)?;
+            opened
         }
-        bound => bound?,
+        opened => opened?,
     };
-    first.set_nonblocking(true)?;
+    let file = Some(SocketFile { path: path.to_owned(), id: id_of(path)? });
     let mut shares = Vec::new();
-    for _ in 1..workers {
+    for _ in 1..settings.workers {
         shares.push(Share::Unix(first.try_clone()?));
     }
     shares.push(Share::Unix(first));
-    Ok(Listening { address: Bound::Unix(path.to_owned()), shares })
+    Ok(Listening { address: Bound::Unix(path.to_owned()), shares, file })
 }
 
-/// Whether the path is a socket nobody listens on any more.
-fn is_stale(path: &Path) -> bool {
-    StdUnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+/// Nobody can connect before the mode is set: until it listens, the system refuses.
+fn open_unix(path: &Path) -> io::Result<StdUnixListener> {
+    let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    fs::set_permissions(path, Permissions::from_mode(UNIX_MODE))?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Whether a gateway may have this name: a socket has it on which nobody listens any more, or somebody who is about to end.
+fn may_replace(path: &Path, takeover: bool) -> io::Result<bool> {
+    let is_socket = fs::symlink_metadata(path)?.file_type().is_socket();
+    let is_stale = || StdUnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    Ok(is_socket && (takeover || is_stale()))
+}
+
+/// The name of a socket that is not yet the one that clients know.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    PathBuf::from(name)
+}
+
+fn id_of(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
+}
+
+/// What is not there need not be removed.
+fn absent(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+impl SocketFile {
+    /// Removes the file, unless a successor has taken its name: the next start would have to guess whether it is in use.
+    pub(super) fn remove(&self) {
+        let Self { path, id } = self;
+        if id_of(path).is_ok_and(|now| now == *id)
+            && let Err(error) = absent(fs::remove_file(path))
+        {
+            tracing::warn!(path = %path.display(), %error, "cannot remove the unix socket");
+        }
+    }
 }
 
 /// A share within a worker's runtime.

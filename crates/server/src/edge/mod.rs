@@ -59,7 +59,7 @@ mod tasks;
 mod tls;
 mod worker;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread::JoinHandle};
+use std::{net::SocketAddr, sync::Arc, thread::JoinHandle};
 
 pub use body::{BodyError, Frames, RequestBody};
 pub use last_call::{LastCall, LastWords};
@@ -118,11 +118,12 @@ impl Edge {
         let certificates = settings.tls.as_ref().map(Certificates::load).transpose()?;
         let mut bound = listen::bind_all(&settings)?;
         let addresses = bound.iter().map(|listener| listener.address.clone()).collect();
+        let files = bound.iter_mut().filter_map(|listener| listener.file.take()).collect();
         let shutdown = Shutdown::new(settings.drain_timeout, settings.hasty_drain_timeout);
         let (alive, done) = tokio::sync::mpsc::channel(1);
         let shared = Arc::new(worker::Shared::new(settings, certificates.clone(), shutdown.clone())?);
         let factory = Arc::new(factory);
-        let mut running = Running { addresses, shutdown, certificates, threads: Vec::new(), done };
+        let mut running = Running { addresses, files, shutdown, certificates, threads: Vec::new(), done };
         let mut reports = Vec::new();
         for number in 0..shared.settings.workers {
             let listeners = bound.iter_mut().filter_map(|listener| listener.shares.pop()).collect();
@@ -152,6 +153,7 @@ impl Edge {
 #[derive(Debug)]
 pub struct Running {
     addresses: Vec<Bound>,
+    files: Vec<listen::SocketFile>,
     shutdown: Shutdown,
     certificates: Option<Arc<Certificates>>,
     threads: Vec<JoinHandle<()>>,
@@ -225,10 +227,8 @@ impl Running {
                 outcome = Err(WorkerPanicked);
             }
         }
-        for address in &self.addresses {
-            if let Bound::Unix(path) = address {
-                remove_socket(path);
-            }
+        for file in self.files.drain(..) {
+            file.remove();
         }
         outcome
     }
@@ -237,14 +237,5 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.shutdown.drain();
-    }
-}
-
-/// A socket file outlives its listener; the next start would have to guess whether it is in use.
-fn remove_socket(path: &PathBuf) {
-    if let Err(error) = std::fs::remove_file(path)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        tracing::warn!(path = %path.display(), %error, "cannot remove the unix socket");
     }
 }

@@ -163,6 +163,17 @@ impl Settings {
     }
 }
 
+impl Address {
+    /// Whether other machines reach it. Who may connect to a unix socket, its file and its folder say.
+    #[must_use]
+    pub fn is_exposed(&self) -> bool {
+        match self {
+            Self::Tcp(address) => !address.ip().is_loopback(),
+            Self::Unix(_) => false,
+        }
+    }
+}
+
 impl FromStr for Address {
     type Err = BadAddress;
 

@@ -7,7 +7,8 @@ pub(super) const KEYS: &[Key] = &[
     honoured(
         "listen",
         Texts,
-        "Addresses to listen on; `127.0.0.1:4000` unless `HOST` or `PORT` say otherwise, `0.0.0.0:4000` in a container if there is a master key.",
+        "Addresses to listen on; `127.0.0.1:4000` unless `HOST` or `PORT` say otherwise, `0.0.0.0:4000` in a container if there is a master \
+         key. `unix:/path` is a unix socket, to which its owner and its group may connect (mode 0660).",
     ),
     honoured("tls", Map, "Certificate of the gateway."),
     honoured("behind_tls_proxy", Flag, "Something in front of the gateway ends TLS."),

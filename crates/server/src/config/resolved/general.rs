@@ -244,7 +244,7 @@ pub(in crate::config) fn check_change(config: &Config, serving: &[Listen], found
 
 /// Where other machines reach it.
 fn exposed(listen: &[Listen]) -> Option<&Listen> {
-    listen.iter().find(|listen| !listen.address.ip().is_loopback())
+    listen.iter().find(|listen| listen.address.is_exposed())
 }
 
 fn open_to_all(at: &Location, listen: &Listen, found: &mut Diagnostics) {

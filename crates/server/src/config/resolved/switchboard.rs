@@ -22,6 +22,7 @@ use crate::config::keys::{Kind, Section};
 use crate::config::load::Overrides;
 use crate::config::secret::Secret;
 use crate::config::yaml::Node;
+use crate::edge::Address;
 
 /// The gateway's own settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,7 +83,7 @@ pub struct SwitchboardSettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// The address.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Where it was chosen.
     pub at: Location,
 }
@@ -238,6 +239,9 @@ fn listen(
     (overrides, general): (&Overrides, &General),
 ) -> Vec<Listen> {
     let at = Location::environment();
+    if let Some(path) = &overrides.uds {
+        return vec![Listen { address: Address::Unix(path.clone()), at }];
+    }
     let overridden = overrides.host.is_some() || overrides.port.is_some();
     let written = fields.node("listen").filter(|_| !overridden);
     if let Some(node) = written {
@@ -270,17 +274,17 @@ fn listen(
         }
         port
     });
-    vec![Listen { address: SocketAddr::new(ip, port.unwrap_or(DEFAULT_PORT)), at }]
+    vec![Listen { address: Address::Tcp(SocketAddr::new(ip, port.unwrap_or(DEFAULT_PORT))), at }]
 }
 
 fn listen_on(reader: &mut Reader<'_>, node: &Node) -> Option<Listen> {
     let text = crate::config::keys::text(node).unwrap_or_default().trim();
     let address = text.parse().ok().or_else(|| {
         let (host, port) = text.rsplit_once(':')?;
-        Some(SocketAddr::new(host_address(host)?, port.parse().ok()?))
+        Some(Address::Tcp(SocketAddr::new(host_address(host)?, port.parse().ok()?)))
     });
     if address.is_none() {
-        let hint = "write an address and a port, such as `127.0.0.1:4000` or `\"[::]:4000\"`";
+        let hint = "write an address and a port, such as `127.0.0.1:4000` or `\"[::]:4000\"`, or `unix:/path`";
         reader.found.error(&node.at, "`switchboard.listen` is not an address", hint);
     }
     Some(Listen { address: address?, at: node.at.clone() })

@@ -128,11 +128,14 @@ fn the_command_line_wins_over_file_and_environment() {
     assert_eq!(config.switchboard.workers, 6);
     loader.source = Source::Text { name: "c".into(), text: "switchboard: {listen: '127.0.0.1:6000', workers: 2}".into() };
     let config = loader.load().config.unwrap();
-    assert_eq!(config.switchboard.listen[0].address.port(), 6000);
+    assert_eq!(config.switchboard.listen[0].address.to_string(), "127.0.0.1:6000");
     loader.overrides = Overrides { host: Some("localhost".into()), port: Some(7000), workers: Some(1), ..Overrides::default() };
     let config = loader.load().config.unwrap();
     assert_eq!(config.switchboard.listen[0].address.to_string(), "127.0.0.1:7000");
     assert_eq!(config.switchboard.workers, 1);
+    loader.overrides = Overrides { uds: Some("/run/s.sock".into()), ..Overrides::default() };
+    let addresses: Vec<String> = loader.load().config.unwrap().switchboard.listen.iter().map(|one| one.address.to_string()).collect();
+    assert_eq!(addresses, ["unix:/run/s.sock"]);
 }
 
 #[test]
@@ -253,6 +256,19 @@ fn a_database_may_be_said_in_parts() {
     assert_eq!(url(&parts).as_deref(), Some("postgresql://me:p%40ss%2Fw@db:5433/one"));
     assert_eq!(url(&parts[..3]), None);
     assert_eq!(url(&[&parts[..], &[("DATABASE_URL", "sqlite:x")]].concat()).as_deref(), Some("sqlite:x"));
+}
+
+#[test]
+fn a_unix_socket_is_listened_on_and_reached_by_this_machine_alone() {
+    let config = config("switchboard: {listen: [unix:/run/s.sock, '127.0.0.1:1']}");
+    let listen = &config.switchboard.listen;
+    assert_eq!(listen.iter().map(|one| one.address.to_string()).collect::<Vec<_>>(), ["unix:/run/s.sock", "127.0.0.1:1"]);
+    assert!(listen.iter().all(|one| !one.address.is_exposed()));
+    for wrong in ["unix:", "/run/s.sock"] {
+        let source = Source::Text { name: "c".into(), text: format!("switchboard: {{listen: '{wrong}'}}") };
+        let loaded = Loader::new(source, environment()).load();
+        assert!(loaded.config.is_none() && loaded.diagnostics.to_string().contains("`unix:/path`"), "{wrong}: {}", loaded.diagnostics);
+    }
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn a_change_never_takes_the_key_from_a_gateway_that_others_reach() {
     let mut loader = Loader::new(Source::File(folder.0.join("c.yaml")), environment());
     loader.overrides.contained = true;
     let loaded = loader.load();
-    assert!(!loaded.config.as_ref().unwrap().switchboard.listen[0].address.ip().is_loopback());
+    assert!(loaded.config.as_ref().unwrap().switchboard.listen[0].address.is_exposed());
     let mut watch = Watch::new(loader, &loaded);
     for keyless in ["router_settings: {num_retries: 1}", "", "# nothing yet\n"] {
         folder.write("c.yaml", keyless);

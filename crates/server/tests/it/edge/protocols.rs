@@ -1,6 +1,11 @@
 //! HTTP/1.1 and HTTP/2, in clear and over TLS, on TCP and unix sockets.
 
-use std::{io::Write, os::unix::net::UnixStream, path::PathBuf, sync::Arc};
+use std::{
+    io::Write,
+    os::unix::{fs::PermissionsExt, net::UnixStream},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use http::{Request, Version};
@@ -8,7 +13,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use switchboard_engine::answer::AnswerBody;
-use switchboard_server::edge::{Address, Bound, settings::TlsFiles};
+use switchboard_server::edge::{Address, Bound, Running, StartError, settings::TlsFiles};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{read_until, settings, start};
@@ -71,6 +76,48 @@ fn unix_sockets_are_served_and_removed() {
     house.running.shutdown().drain();
     house.running.wait().expect("ended");
     assert!(!path.exists());
+}
+
+/// Who listens there, alone or in the place of somebody else.
+fn at_socket(path: &Path, takeover: bool) -> Result<Running, StartError> {
+    let settings = switchboard_server::edge::Settings { listen: vec![Address::Unix(path.to_owned())], takeover, workers: 2, ..settings() };
+    let service = |_: Request<switchboard_server::edge::RequestBody>| async { http::Response::new(AnswerBody::Whole(None)) };
+    switchboard_server::edge::Edge::run(settings, move |_| Ok(service))
+}
+
+fn stop(running: Running) {
+    running.shutdown().drain();
+    running.wait().expect("ended");
+}
+
+#[test]
+fn a_unix_socket_is_for_its_owner_and_group_and_for_one_gateway() {
+    let path = scratch("one.sock");
+    // What a gateway that was killed has left behind is replaced.
+    drop(std::os::unix::net::UnixListener::bind(&path).expect("bound"));
+    let first = at_socket(&path, false).expect("a stale one is replaced");
+    assert_eq!(std::fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o660);
+    UnixStream::connect(&path).expect("connected");
+    assert!(at_socket(&path, false).expect_err("in use").to_string().contains("cannot listen on `unix:"));
+    UnixStream::connect(&path).expect("still there");
+    // A successor has the name at once, and keeps it when the first one ends.
+    let second = at_socket(&path, true).expect("taken over");
+    assert_eq!(std::fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o660);
+    stop(first);
+    UnixStream::connect(&path).expect("the second's");
+    stop(second);
+    assert!(!path.exists());
+}
+
+#[test]
+fn no_file_but_a_socket_gives_way_to_one() {
+    let path = scratch("notes.txt");
+    std::fs::write(&path, "notes").expect("written");
+    for takeover in [false, true] {
+        at_socket(&path, takeover).expect_err("not a socket");
+    }
+    assert_eq!(std::fs::read_to_string(&path).expect("read"), "notes");
+    std::fs::remove_file(&path).expect("removed");
 }
 
 #[test]
