@@ -179,7 +179,7 @@ fn id(method: &str, path: &str) -> String {
 }
 
 fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Operation>)>) -> Value {
-    let by_model = path.contains("{model}") && !matches!(row.route, Route::Model | Route::GeminiModels | Route::Gemini);
+    let by_model = path.contains("{*model}") && matches!(row.route, Route::Call(_));
     let audience = if by_model { Audience::Azure } else { row.audience() };
     if let Route::Admin(action) = row.route {
         return managed::operation(path, row, action, summary);

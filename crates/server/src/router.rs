@@ -267,7 +267,12 @@ pub const BY_MODEL: [Row; 10] = [
 ];
 
 /// The prefixes of [`BY_MODEL`].
-pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{model}", "/engines/{model}", "/v1/engines/{model}"];
+pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{*model}", "/engines/{*model}", "/v1/engines/{*model}"];
+
+/// Whether a path names one of the gateway's models, whatever follows: it means no provider's own API.
+pub fn names_model(path: &str) -> bool {
+    MODEL_PREFIXES.iter().any(|prefix| prefix.strip_suffix(WILD).is_some_and(|prefix| path.starts_with(prefix)))
+}
 
 /// Paths that exist once.
 pub const ALONE: [Row; 40] = [
@@ -360,7 +365,9 @@ impl Router {
     pub fn new(root: &str) -> Result<Self, matchit::InsertError> {
         let mut paths: std::collections::BTreeMap<String, Node> = std::collections::BTreeMap::new();
         for (path, row) in rows() {
-            let end = row.path.split_once(WILD).map(|(_, end)| end).filter(|end| !end.is_empty());
+            let after = row.path.split_once(WILD).map(|(_, end)| end);
+            // Where the model stands in the prefix, the whole row comes after it.
+            let end = after.or_else(|| path.contains(WILD).then_some(row.path)).filter(|end| !end.is_empty());
             let node = paths.entry(end.and_then(|end| path.strip_suffix(end)).unwrap_or(&path).to_owned()).or_default();
             match end {
                 Some(end) => node.below.push((end, row)),
@@ -457,8 +464,16 @@ mod tests {
         }
         assert_eq!(router.find(&Method::POST, "/v1/nothing"), Match::Nothing);
         assert_eq!(router.find(&Method::POST, "/v1/chat/completions/"), Match::Nothing);
-        let azure = router.find(&Method::POST, "/openai/deployments/gpt%204o/chat/completions");
-        assert!(matches!(azure, Match::Found(Row { route: Route::Call(_), .. }, Some(model)) if model == "gpt 4o"));
+        for (place, model) in
+            [("/openai/deployments/gpt%204o", "gpt 4o"), ("/openai/deployments/a/b/c", "a/b/c"), ("/engines/a%2Fb", "a/b")]
+        {
+            for end in ["/chat/completions", "/completions", "/embeddings"] {
+                let found = router.find(&Method::POST, &format!("{place}{end}"));
+                assert!(matches!(&found, Match::Found(row, Some(name)) if row.path == end && name == model), "{place}{end} {found:?}");
+            }
+            let elsewhere = format!("{place}/files");
+            assert!(names_model(&elsewhere) && router.find(&Method::POST, &elsewhere) == Match::Nothing, "{elsewhere}");
+        }
         for place in ["/v1", "/v2", "/v1alpha", "/v1beta", "/v1beta1", "/v7x", "/v1/publishers/google", "/v1beta1/publishers/google"] {
             let found = router.find(&Method::POST, &format!("{place}/models/a/b:generateContent"));
             let named = |model: &Option<String>| model.as_deref() == Some("a/b:generateContent");

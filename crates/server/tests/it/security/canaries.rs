@@ -107,7 +107,11 @@ impl Search {
     /// Every route, with keys that are good, wrong and spent.
     fn every_route(&mut self, gateway: &Managed, (key, spent, session): (&str, &str, &str)) {
         for (path, row) in rows() {
-            let path = path.replace("{*model}", "e500:generateContent").replace("{model}", "e500").replace("{api_version}", "1alpha");
+            let path = path
+                .replace("{*model}/", "e500/")
+                .replace("{*model}", "e500:generateContent")
+                .replace("{model}", "e500")
+                .replace("{api_version}", "1alpha");
             let path = path.split('/').map(|part| if part.starts_with('{') { "absent" } else { part }).collect::<Vec<_>>().join("/");
             for (credential, query) in [(key, ""), (WRONG_KEY, ""), (TOKEN, ""), (spent, ""), ("", QUERY_KEY)] {
                 let path = if query.is_empty() { path.clone() } else { format!("{path}?key={query}") };

@@ -105,7 +105,7 @@ fn some_on_every_route(gateway: &Managed, key: &str, urls: &[String]) {
     let calls: Vec<String> = rows().filter(|(_, row)| row.policy == Policy::Llm && row.method == "POST").map(|(path, _)| path).collect();
     assert!(calls.len() > 80, "{}", calls.len());
     for (place, path) in calls.iter().enumerate() {
-        let path = path.replace("{*model}", "far:generateContent").replace("{model}", "far").replace("{api_version}", "1alpha");
+        let path = path.replace("{*model}/", "far/").replace("{*model}", "far:generateContent").replace("{api_version}", "1alpha");
         let mut body = json!({
             "model": "far", "messages": [{"role": "user", "content": "hello"}], "input": "hello", "prompt": "hello", "max_tokens": 5,
             "contents": [{"role": "user", "parts": [{"text": "hello"}]}], "query": "hello", "documents": ["a"], "voice": "v",
