@@ -21,7 +21,8 @@ pub(super) fn after(error: &Error, target: &Deployment, settings: &Settings, alo
             tracing::error!(deployment = %target.spec.id, provider = %target.spec.provider, failure = error.failure.as_str(), "the provider refuses the gateway's credential");
         }
         Failure::Tls => {
-            tracing::error!(deployment = %target.spec.id, "the provider's certificate or TLS is not acceptable: {}", error.problem.message);
+            let why = error.source.as_ref().and_then(|source| source.source()).map(ToString::to_string).unwrap_or_default();
+            tracing::error!(deployment = %target.spec.id, "the provider's certificate or TLS is not acceptable: {why}");
         }
         Failure::ModelNotFound => {
             tracing::error!(deployment = %target.spec.id, model = %target.spec.model, "the provider does not know the model");

@@ -7,9 +7,12 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use http::HeaderValue;
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject};
 
 use super::origin::Origin;
@@ -160,7 +163,10 @@ fn client_config(settings: &TransportSettings) -> Result<ClientConfig, Transport
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let builder = match settings.verify {
-        Verify::Full => builder.with_root_certificates(roots(settings.extra_roots.as_deref())?),
+        Verify::Full => {
+            let known = KnownServer::new(roots(settings.extra_roots.as_deref())?, provider)?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(known))
+        }
         Verify::Nothing => builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer(provider))),
     };
     let mut config = match &settings.identity {
@@ -194,6 +200,78 @@ fn roots(extra: Option<&[u8]>) -> Result<Arc<RootCertStore>, TransportError> {
         return Err(TransportError::ExtraRoots);
     }
     Ok(Arc::new(store))
+}
+
+/// Accepts what an authority has signed, and what is listed as one itself: a server's own certificate, as its operator makes it.
+#[derive(Debug)]
+struct KnownServer {
+    usual: Arc<WebPkiServerVerifier>,
+    roots: Arc<RootCertStore>,
+}
+
+impl KnownServer {
+    fn new(roots: Arc<RootCertStore>, provider: Arc<CryptoProvider>) -> Result<Self, TransportError> {
+        let usual = WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), provider).build();
+        let usual = usual.map_err(|error| rustls::Error::General(error.to_string()))?;
+        Ok(Self { usual, roots })
+    }
+
+    /// Whether the certificate has the name and the key of an authority: whoever holds that key may sign for any server.
+    fn lists(&self, certificate: &CertificateDer<'_>) -> bool {
+        webpki::anchor_from_trusted_cert(certificate).is_ok_and(|anchor| self.roots.roots.contains(&anchor))
+    }
+}
+
+impl ServerCertVerifier for KnownServer {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match self.usual.verify_server_cert(certificate, between, name, ocsp, now) {
+            Err(error) if is_about_the_issuer(&error) && self.lists(certificate) => {
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            judged => judged,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.usual.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.usual.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.usual.supported_verify_schemes()
+    }
+}
+
+/// Whether nothing is wrong but who signed: an unknown one, or an authority for itself. The dates have been looked at before that.
+fn is_about_the_issuer(error: &rustls::Error) -> bool {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => true,
+        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(why))) => {
+            matches!(why.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+        }
+        _ => false,
+    }
 }
 
 /// Accepts whatever certificate a server shows, but still checks that it holds the key.

@@ -45,6 +45,17 @@ impl Authority {
         Signed { pem: certificate.pem(), key_pem: key.serialize_pem(), der: certificate.der().clone(), key: key.serialize_der() }
     }
 
+    /// The authority's own certificate, as a server shows it.
+    fn signed_by_itself(name: &str, years: [i32; 2]) -> Signed {
+        let mut params = CertificateParams::new([name.to_owned()]).expect("parameters");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        [params.not_before, params.not_after] = years.map(|year| rcgen::date_time_ymd(year, 1, 1));
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        Signed { pem: certificate.pem(), key_pem: key.serialize_pem(), der: certificate.der().clone(), key: key.serialize_der() }
+    }
+
     fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add(self.der.clone()).expect("a root");
@@ -201,4 +212,48 @@ fn a_provider_is_shown_the_gateways_certificate() {
     assert!(status(&[model(""), none].concat()).is_server_error());
     assert!(status(&model(&format!(", ssl_verify: {ca}, ssl_certificate: {wrong}"))).is_server_error());
     assert_eq!(*served.lock().expect("lock"), 3);
+}
+
+#[test]
+fn a_providers_own_certificate_may_be_listed_itself() {
+    let folder = Folder::new("self-signed");
+    let (authority, lasting) = (Authority::new("ours"), [2020, 2100]);
+    let own = authority.sign("gateway");
+    let write = |name: &str, text: String| {
+        let path = folder.path(name);
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let both = write("both.pem", format!("{}{}", own.pem, own.key_pem));
+    let status = |server: &Signed, listed: &str, for_all: bool| {
+        let (address, served) = choosy(server, &authority);
+        let (one, all) = match for_all {
+            true => (String::new(), format!("litellm_settings: {{ssl_verify: {listed}, ssl_certificate: {both}}}\n")),
+            false => (format!(", ssl_verify: {listed}, ssl_certificate: {both}"), String::new()),
+        };
+        let port = address.port();
+        let app = TestApp::of(&format!(
+            "model_list:\n  - {{model_name: m, litellm_params: {{model: openai/m, api_base: \"https://localhost:{port}/v1\", api_key: k{one}}}}}\n{all}"
+        ));
+        let body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "num_retries": 0});
+        let status = app.ask("POST", "/v1/chat/completions").json(&body).send().status;
+        assert_eq!(*served.lock().expect("lock") > 0, status == StatusCode::OK);
+        status
+    };
+    let server = Authority::signed_by_itself("localhost", lasting);
+    let listed = write("listed.pem", server.pem.clone());
+    for for_all in [false, true] {
+        assert_eq!(status(&server, &listed, for_all), StatusCode::OK);
+    }
+    // Without its issuer.
+    let signed = authority.sign("localhost");
+    assert_eq!(status(&signed, &write("signed.pem", signed.pem.clone()), false), StatusCode::OK);
+    // Somebody else's, another name's, and one whose time is over.
+    let other = Authority::signed_by_itself("localhost", lasting);
+    assert_eq!(status(&other, &listed, false), StatusCode::BAD_GATEWAY);
+    assert_eq!(status(&signed, &listed, false), StatusCode::BAD_GATEWAY);
+    for wrong in [Authority::signed_by_itself("elsewhere.example", lasting), Authority::signed_by_itself("localhost", [2020, 2021])] {
+        let listed = write("wrong.pem", wrong.pem.clone());
+        assert_eq!(status(&wrong, &listed, false), StatusCode::BAD_GATEWAY);
+    }
 }
