@@ -1,5 +1,6 @@
 //! From an HTTP request to a call, and from its answer to an HTTP response.
 
+mod foreign;
 mod pages;
 
 use std::net::IpAddr;
@@ -51,6 +52,7 @@ pub async fn serve(entrance: Arc<Entrance>, request: Request<RequestBody>) -> An
 }
 
 async fn answer(Entrance { acceptor, router }: &Entrance, request: Request<RequestBody>, received: Instant) -> Result<Answered, Refusal> {
+    foreign::guard(acceptor, &request)?;
     let (mut parts, body) = request.into_parts();
     let (row, path_model) = match router.found(&mut parts) {
         Match::Found(row, model) => (row, model),

@@ -13,6 +13,7 @@ use switchboard_engine::answer::AnswerBody;
 use super::Entrance;
 use crate::admin::Action;
 use crate::answered::Answered;
+use crate::config::Config;
 use crate::edge::RequestBody;
 use crate::router::{Match, Route};
 
@@ -33,7 +34,11 @@ pub(super) fn allowed(entrance: &Entrance, request: &Request<RequestBody>) -> Op
     if !is_open(row.route) {
         return None;
     }
-    let config = entrance.acceptor.app.config.load();
+    may_read(origin, &entrance.acceptor.app.config.load())
+}
+
+/// What a page of that origin is told: that it may read the answer, if it may.
+pub(super) fn may_read(origin: &HeaderValue, config: &Config) -> Option<HeaderValue> {
     let origins = &config.switchboard.cors_origins;
     // Whoever asks for no key is protected by its address alone, and every page that is looked at there has that address.
     if origins.is_empty() && config.general.master_key.is_none() {
@@ -46,7 +51,7 @@ pub(super) fn allowed(entrance: &Entrance, request: &Request<RequestBody>) -> Op
 }
 
 /// Whether a page comes from the machine that it is looked at on.
-fn is_near(origin: &HeaderValue) -> bool {
+pub(super) fn is_near(origin: &HeaderValue) -> bool {
     let uri = origin.to_str().ok().and_then(|text| text.parse::<http::Uri>().ok());
     uri.is_some_and(|uri| matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]")))
 }
