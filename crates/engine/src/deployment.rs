@@ -146,7 +146,7 @@ pub struct Reach {
     /// The request's shape where it is no chat.
     pub shape: Option<String>,
     /// Constant headers.
-    pub headers: HeaderMap,
+    pub headers: Arc<HeaderMap>,
     /// How the credential is shown.
     pub signer: Arc<Signer>,
     /// The form a credential has there.
@@ -362,21 +362,31 @@ impl Deployment {
         }
         let edits = endpoint.edits(value).map_err(|error| error.to_string())?;
         let signer = signer(endpoint.auth, &origin)?;
-        let preset = signer.constant().map(|credential| Preset::new(origin.clone(), headers.clone(), credential.as_ref()));
+        let (headers, preset) = self.constant(headers, &origin, &signer)?;
         Ok(Some(Reach {
             operation,
             dialect,
             stream,
-            preset: preset.transpose().map_err(|error| error.to_string())?,
+            preset,
             signer,
             auth: endpoint.auth.clone(),
             origin,
             path,
             model: endpoint.model.to_owned(),
-            shape: provider.shape(operation, &self.spec.model).map(str::to_owned),
+            shape: endpoint.shape.map(str::to_owned),
             headers,
             edits: self.edits(&edits, dialect, stream),
         }))
+    }
+
+    /// What all requests carry that go there so: once for all ways on which that is the same.
+    fn constant(&self, headers: HeaderMap, origin: &Origin, signer: &Arc<Signer>) -> Result<(Arc<HeaderMap>, Option<Preset>), String> {
+        let is_same = |known: &&Reach| known.origin == *origin && *known.headers == headers && Arc::ptr_eq(&known.signer, signer);
+        if let Some(known) = self.reaches.iter().find(is_same) {
+            return Ok((known.headers.clone(), known.preset.clone()));
+        }
+        let preset = signer.constant().map(|credential| Preset::new(origin.clone(), headers.clone(), credential.as_ref()));
+        Ok((Arc::new(headers), preset.transpose().map_err(|error| error.to_string())?))
     }
 
     /// Whether the model thinks before it answers, where that is known.

@@ -212,7 +212,7 @@ impl Dispatch<'_> {
         // Where the credential is constant, so are all headers but what this call adds.
         let shared = self.own.is_none() && self.overrides.is_none_or(Overrides::leave_headers);
         let preset = reach.preset.as_ref().filter(|_| shared).cloned();
-        let mut headers = if preset.is_some() { HeaderMap::new() } else { reach.headers.clone() };
+        let mut headers = if preset.is_some() { HeaderMap::new() } else { HeaderMap::clone(&reach.headers) };
         if content_type != JSON
             && let Ok(value) = HeaderValue::try_from(content_type)
         {

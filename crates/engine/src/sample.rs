@@ -30,7 +30,7 @@ impl Gateway {
             Dispatch { call, worker, asked: &asked, settings: &settings, overrides: None, own: None, other_model: false, estranged: false };
         let (spoken, reach) = dispatch.choose(target)?;
         let prepared = dispatch.prepare(target, (spoken, reach), None)?;
-        let mut headers = reach.headers.clone();
+        let mut headers = http::HeaderMap::clone(&reach.headers);
         headers.extend(
             prepared.headers.into_iter().filter_map(|(name, value)| Some((name.parse::<http::HeaderName>().ok()?, value.parse().ok()?))),
         );

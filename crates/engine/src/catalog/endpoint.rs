@@ -35,12 +35,14 @@ pub struct Endpoint<'a> {
     pub model: &'a str,
     /// How the credential is shown.
     pub auth: &'a Auth,
+    /// The request's shape where it is no chat.
+    pub shape: Option<&'a str>,
     /// Constant headers; see [`Endpoint::headers`].
     headers: Vec<(&'a str, &'a str)>,
     edits: Edits,
     provider: &'a Provider,
     /// The name under which rows file the request, and whether it is streamed.
-    place: (String, bool),
+    place: (&'static str, bool),
     /// Whether a rule for the model decides the path.
     is_ruled: bool,
     /// Paths of the row's chats, none of which names a model.
@@ -83,13 +85,13 @@ const MAX_DEPTH: u8 = 4;
 impl<'a> Endpoint<'a> {
     pub(super) fn resolve(provider: &'a Provider, paths: &'a DefaultPaths, ask: Ask<'a>) -> Option<Self> {
         let rule = provider.rule(ask.model);
-        let (place, shape) = place_of(provider, ask)?;
+        let (place, shape) = place_of(provider, rule, ask)?;
         let path_of = |place: &str, shape: Option<&str>| {
             own_path(provider, rule, place, ask.streamed).or_else(|| default_path(paths, place, shape, ask.streamed))
         };
-        let path = path_of(&place, shape.as_deref())?;
-        let chats = provider.chat_dialects(ask.model).iter().filter_map(|dialect| path_of(dialect.as_str(), None));
-        let at = provider.at.get(place.as_str());
+        let path = path_of(place, shape)?;
+        let chats = provider.chat_by(rule).iter().filter_map(|dialect| path_of(dialect.as_str(), None));
+        let at = provider.at.get(place);
         let rule_base = rule.and_then(|rule| rule.base.as_deref());
         let at_base = at.and_then(|at| at.base.as_deref());
         let base_env = match at {
@@ -105,10 +107,11 @@ impl<'a> Endpoint<'a> {
             path,
             model: ask.model.strip_prefix(strip).unwrap_or(ask.model),
             auth: at.and_then(|at| at.auth.as_ref()).unwrap_or(&provider.auth),
+            shape,
             headers: headers.into_iter().collect(),
             edits: edits(provider, rule, ask.operation),
             provider,
-            is_ruled: rule.is_some_and(|rule| pick(&rule.paths, &place, ask.streamed).is_some()),
+            is_ruled: rule.is_some_and(|rule| pick(&rule.paths, place, ask.streamed).is_some()),
             chats: chats.map(|path| halves(path).0).filter(|path| !path.contains('{')).collect(),
             place: (place, ask.streamed),
         })
@@ -122,10 +125,10 @@ impl<'a> Endpoint<'a> {
         let says = |(name, values): (&String, &Vec<String>)| self.said(name, value).is_some_and(|said| values.contains(&said));
         let variant = provider.variants.iter().find(|variant| variant.base.as_ref().is_none_or(fits) && variant.values.iter().all(says));
         let Some(variant) = variant else { return self };
-        if let Some(path) = pick(&variant.paths, &self.place.0, self.place.1).filter(|_| !self.is_ruled) {
+        if let Some(path) = pick(&variant.paths, self.place.0, self.place.1).filter(|_| !self.is_ruled) {
             self.path = path;
         }
-        let auth = variant.auth.as_ref().filter(|_| provider.at.get(&self.place.0).is_none_or(|at| at.auth.is_none()));
+        let auth = variant.auth.as_ref().filter(|_| provider.at.get(self.place.0).is_none_or(|at| at.auth.is_none()));
         self.auth = auth.unwrap_or(self.auth);
         self
     }
@@ -145,6 +148,7 @@ impl<'a> Endpoint<'a> {
             path: "",
             model: "",
             auth: &provider.auth,
+            shape: None,
             headers: pairs(&provider.headers).collect(),
             edits: Edits::default(),
             provider,
@@ -307,14 +311,14 @@ fn unfit(variable: &str) -> UrlError {
 }
 
 /// The name under which a row files this request, and its shape where it is not chat.
-fn place_of(provider: &Provider, ask: Ask<'_>) -> Option<(String, Option<String>)> {
+fn place_of<'a>(provider: &'a Provider, rule: Option<&'a Rule>, ask: Ask<'_>) -> Option<(&'static str, Option<&'a str>)> {
     if ask.operation == Operation::Chat {
-        let dialect = ask.dialect.or_else(|| provider.chat_dialects(ask.model).first().copied())?;
-        let spoken = provider.chat_dialects(ask.model).contains(&dialect);
-        return spoken.then(|| (dialect.as_str().to_owned(), None));
+        let spoken = provider.chat_by(rule);
+        let dialect = ask.dialect.or_else(|| spoken.first().copied())?;
+        return spoken.contains(&dialect).then(|| (dialect.as_str(), None));
     }
-    let shape = provider.shape(ask.operation, ask.model)?;
-    Some((ask.operation.as_str().to_owned(), Some(shape.to_owned())))
+    let shape = provider.shape_by(rule, ask.operation)?;
+    Some((ask.operation.as_str(), Some(shape)))
 }
 
 pub(super) fn own_path<'a>(provider: &'a Provider, rule: Option<&'a Rule>, place: &str, streamed: bool) -> Option<&'a str> {

@@ -395,7 +395,12 @@ impl Provider {
 
     /// The chat dialects a model of this provider can be reached by, the preferred one first.
     pub fn chat_dialects(&self, model: &str) -> &[Dialect] {
-        match self.rule(model) {
+        self.chat_by(self.rule(model))
+    }
+
+    /// The same of a model for which that rule holds.
+    pub(super) fn chat_by<'a>(&'a self, rule: Option<&'a Rule>) -> &'a [Dialect] {
+        match rule {
             Some(rule) if !rule.chat.is_empty() => &rule.chat,
             Some(_) | None => &self.chat,
         }
@@ -440,9 +445,9 @@ impl Provider {
         kept.or(follows.then_some(parts.len())).map(|kept| below(&parts[..kept], common))
     }
 
-    /// The request shape of an operation other than chat.
-    pub fn shape(&self, operation: Operation, model: &str) -> Option<&str> {
-        let by_rule = self.rule(model).and_then(|rule| rule.shapes.get(&operation));
+    /// The request shape of an operation other than chat, of a model for which that rule holds.
+    pub(super) fn shape_by<'a>(&'a self, rule: Option<&'a Rule>, operation: Operation) -> Option<&'a str> {
+        let by_rule = rule.and_then(|rule| rule.shapes.get(&operation));
         by_rule.or_else(|| self.shapes.get(&operation)).map(String::as_str)
     }
 
