@@ -186,7 +186,11 @@ impl Error {
 
     /// A provider pointed elsewhere. Nobody goes there: a credential is for its own origin alone.
     pub fn redirect(status: StatusCode) -> Self {
-        let message = format!("the provider answered with the redirect {}, which is not followed", status.as_u16());
+        let number = status.as_u16();
+        let message = match status.is_redirection() {
+            true => format!("the provider answered with the redirect {number}, which is not followed"),
+            false => format!("the provider answered with the status {number}, which has no meaning"),
+        };
         let problem = Problem::new(Kind::Upstream, message).with_code("upstream_redirect");
         let answered = Some(status.as_u16());
         Self { answered, ..Self::new(problem, Origin::Provider, Retry::Next) }.of(Failure::Redirect)

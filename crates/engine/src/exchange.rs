@@ -83,7 +83,7 @@ impl Exchange<'_> {
     ) -> Result<Made, (Error, Meter)> {
         let mut headers = control::backward(&reply.headers);
         let body = match reply.body.collect().await {
-            Ok(body) => body,
+            Ok(body) => unmarked(body),
             Err(error) => return Err((Error::dial(error), meter)),
         };
         let call = self.dispatch.call;
@@ -372,6 +372,12 @@ fn glanced(outbound: &dyn Outbound, body: &Bytes, meter: &Meter) -> Option<Glanc
 const EMPTY: HeaderName = HeaderName::from_static("x-switchboard-empty");
 
 /// Looks at the tool calls of an answer that is known as a whole.
+/// The body without the mark that some servers put before a text.
+fn unmarked(body: Bytes) -> Bytes {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    if body.starts_with(MARK) { body.slice(MARK.len()..) } else { body }
+}
+
 fn see_tools(meter: &mut Meter, reply: &ChatReply) {
     if meter.watches_tools() {
         events_of(reply).iter().for_each(|event| meter.see_tools(event));

@@ -13,13 +13,16 @@ use crate::error::{Error, Retry};
 use crate::scrub;
 use crate::upstream::UpstreamReply;
 
+/// What is read of an error answer.
+const LONGEST: usize = 1 << 20;
+
 /// Reads a provider's error answer.
 pub(crate) async fn fault(target: &Deployment, spoken: Dialect, client: &Door, reply: UpstreamReply) -> Error {
     let (status, headers) = (reply.status, reply.headers);
     if !status.is_client_error() && !status.is_server_error() {
         return Error::redirect(status);
     }
-    let body = match reply.body.collect().await {
+    let body = match reply.body.beginning(LONGEST).await {
         Ok(body) => body,
         Err(error) => return Error::dial(error),
     };

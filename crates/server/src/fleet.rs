@@ -27,7 +27,7 @@ use switchboard_engine::wire::Dialect;
 use crate::config::Location;
 use crate::config::resolved::{Config, Connection, Deployment as Configured, Fallback as Written, FallbackTarget};
 use crate::fleet::credential::Ingredients;
-pub use crate::fleet::named::split;
+pub use crate::fleet::named::{split, unknown};
 
 /// What could not be made into a deployment, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]

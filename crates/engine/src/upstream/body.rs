@@ -147,6 +147,21 @@ impl UpstreamBody {
         Ok(pieces.join())
     }
 
+    /// Reads what it begins with, which is the whole of what is no longer than that.
+    pub async fn beginning(mut self, most: usize) -> Result<Bytes, DialError> {
+        let (mut pieces, mut left) = (Pieces::default(), most);
+        while left > 0
+            && let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await
+        {
+            if let Ok(mut data) = frame?.into_data() {
+                data.truncate(left);
+                left -= data.len();
+                pieces.push(data);
+            }
+        }
+        Ok(pieces.join())
+    }
+
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let incoming = &mut self.incoming;
         match &mut self.carrier {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use brotli_decompressor::DecompressorWriter;
 use bytes::Bytes;
-use flate2::write::{MultiGzDecoder, ZlibDecoder};
+use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use ruzstd::decoding::FrameDecoder;
@@ -16,6 +16,8 @@ use super::settings::Caps;
 const RATIO_FREE: u64 = 64 << 10;
 /// Compressed bytes are fed in steps, so that the bound is noticed early.
 const STEP: usize = 4 << 10;
+/// What the low half of a zlib stream's first byte is; hardly a bare stream begins so.
+const ZLIB: u8 = 8;
 /// The most memory a zstd frame may ask for as its window.
 const ZSTD_WINDOW: u64 = 8 << 20;
 /// A zstd frame header is at most this long.
@@ -34,6 +36,8 @@ pub(crate) struct Decoder {
 enum Coding {
     Gzip(Box<MultiGzDecoder<Bounded>>),
     Deflate(Box<ZlibDecoder<Bounded>>),
+    /// As many servers write it: without the head and the checksum that belong to it.
+    Bare(Box<DeflateDecoder<Bounded>>),
     Brotli(Box<DecompressorWriter<Bounded>>),
     Zstd(Box<Zstd>),
 }
@@ -93,6 +97,9 @@ impl Decoder {
 
     /// Decodes what this piece completes.
     pub(crate) fn push(&mut self, piece: &[u8]) -> Result<Bytes, DialFault> {
+        if self.taken == 0 && matches!(self.coding, Coding::Deflate(_)) && piece.first().is_some_and(|first| first & 0x0f != ZLIB) {
+            self.coding = Coding::Bare(Box::new(DeflateDecoder::new(Bounded::default())));
+        }
         let mut whole = Vec::new();
         for step in piece.chunks(STEP) {
             self.taken += step.len() as u64;
@@ -100,6 +107,7 @@ impl Decoder {
             let result = match &mut self.coding {
                 Coding::Gzip(decoder) => decoder.write_all(step).and_then(|()| decoder.flush()),
                 Coding::Deflate(decoder) => decoder.write_all(step).and_then(|()| decoder.flush()),
+                Coding::Bare(decoder) => decoder.write_all(step).and_then(|()| decoder.flush()),
                 Coding::Brotli(decoder) => decoder.write_all(step).and_then(|()| decoder.flush()),
                 Coding::Zstd(zstd) => zstd.push(step),
             };
@@ -118,6 +126,7 @@ impl Decoder {
         let result = match &mut self.coding {
             Coding::Gzip(decoder) => decoder.try_finish(),
             Coding::Deflate(decoder) => decoder.try_finish(),
+            Coding::Bare(decoder) => decoder.try_finish(),
             Coding::Brotli(decoder) => decoder.close(),
             Coding::Zstd(zstd) => zstd.finish(),
         };
@@ -148,6 +157,7 @@ impl Decoder {
         match &mut self.coding {
             Coding::Gzip(decoder) => decoder.get_mut(),
             Coding::Deflate(decoder) => decoder.get_mut(),
+            Coding::Bare(decoder) => decoder.get_mut(),
             Coding::Brotli(decoder) => decoder.get_mut(),
             Coding::Zstd(zstd) => &mut zstd.out,
         }

@@ -13,7 +13,7 @@ use switchboard_engine::catalog::{Catalog, ModelCard, Provider};
 use self::table::Table;
 use super::{Outcome, UNUSABLE, complain, say};
 use crate::config::Environment;
-use crate::fleet::overlay;
+use crate::fleet::{overlay, unknown};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -55,8 +55,7 @@ impl Models {
         if let Some(name) = &self.provider
             && catalog.provider(name).is_none()
         {
-            let why = catalog.unreachable(name).map(|why| format!(": {why}")).unwrap_or_default();
-            complain(&format!("error: there is no provider `{name}`{why}; `switchboard models --providers` lists them"));
+            complain(&format!("error: {}", unknown(&catalog, name)));
             return Ok(ExitCode::from(UNUSABLE));
         }
         if let Some(unknown) = self.unknown(&catalog) {

@@ -45,7 +45,7 @@ pub fn split<'a>(catalog: &Catalog, configured: &'a Configured) -> Result<(Strin
 }
 
 /// Why there is no provider of that name.
-pub(super) fn unknown(catalog: &Catalog, name: &str) -> String {
+pub fn unknown(catalog: &Catalog, name: &str) -> String {
     match catalog.unreachable(name) {
         Some(why) => format!("the provider `{name}` is not reached: {why}"),
         None => {

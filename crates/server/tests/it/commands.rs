@@ -101,6 +101,8 @@ fn models_are_listed_and_shown() {
     let none = run(&["models", "--provider", "nobody"]);
     assert_eq!(none.status.code(), Some(64));
     assert!(err(&none).contains("there is no provider `nobody`"), "{}", err(&none));
+    let mistyped = run(&["models", "--provider", "antropic"]);
+    assert!(err(&mistyped).contains("did you mean `anthropic`?"), "{}", err(&mistyped));
 }
 
 #[test]
