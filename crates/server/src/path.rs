@@ -12,6 +12,14 @@ use http::uri::PathAndQuery;
 /// quotes of what is quoted, and ends of what is the path.
 const READ_DIFFERENTLY: [&str; 4] = ["%3B", "%5C", "%3F", "%23"];
 
+/// What stands before the model's name in paths that name one and then what is asked of it.
+pub(crate) const MODELS: [&str; 3] = ["/openai/deployments/", "/engines/", "/v1/engines/"];
+
+/// Whether a path names one of the gateway's models, whatever follows: it means no provider's own API.
+pub(crate) fn names_model(path: &str) -> bool {
+    MODELS.iter().any(|place| path.starts_with(place))
+}
+
 /// What all paths of the gateway begin with, as another gateway before it has them; nothing at most.
 #[derive(Clone, Debug, Default)]
 pub struct Root(String);

@@ -12,7 +12,7 @@ use crate::authz::Policy;
 use crate::draft::EITHER;
 use crate::market::Listing;
 use crate::models::info::Info;
-use crate::path::{Root, plainly};
+use crate::path::{self, Root, plainly};
 use crate::{row, sso};
 
 /// What a path leads to.
@@ -267,11 +267,8 @@ pub const BY_MODEL: [Row; 10] = [
 ];
 
 /// The prefixes of [`BY_MODEL`].
-pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{*model}", "/engines/{*model}", "/v1/engines/{*model}"];
-
-/// Whether a path names one of the gateway's models, whatever follows: it means no provider's own API.
-pub fn names_model(path: &str) -> bool {
-    MODEL_PREFIXES.iter().any(|prefix| prefix.strip_suffix(WILD).is_some_and(|prefix| path.starts_with(prefix)))
+pub fn model_prefixes() -> impl Iterator<Item = String> {
+    path::MODELS.into_iter().map(|place| [place, WILD].concat())
 }
 
 /// Paths that exist once.
@@ -426,8 +423,7 @@ pub fn rows() -> impl Iterator<Item = (String, Row)> {
     let shared = PREFIXES
         .into_iter()
         .flat_map(|(prefix, flavor)| SHARED.into_iter().map(move |row| (format!("{prefix}{}", row.path), flavored(row, flavor))));
-    let by_model =
-        MODEL_PREFIXES.into_iter().flat_map(|prefix| BY_MODEL.into_iter().map(move |row| (format!("{prefix}{}", row.path), row)));
+    let by_model = model_prefixes().flat_map(|prefix| BY_MODEL.into_iter().map(move |row| (format!("{prefix}{}", row.path), row)));
     let alone = once().map(|row| (row.path.to_owned(), row));
     shared.chain(by_model).chain(alone)
 }
@@ -472,7 +468,7 @@ mod tests {
                 assert!(matches!(&found, Match::Found(row, Some(name)) if row.path == end && name == model), "{place}{end} {found:?}");
             }
             let elsewhere = format!("{place}/files");
-            assert!(names_model(&elsewhere) && router.find(&Method::POST, &elsewhere) == Match::Nothing, "{elsewhere}");
+            assert!(path::names_model(&elsewhere) && router.find(&Method::POST, &elsewhere) == Match::Nothing, "{elsewhere}");
         }
         for place in ["/v1", "/v2", "/v1alpha", "/v1beta", "/v1beta1", "/v7x", "/v1/publishers/google", "/v1beta1/publishers/google"] {
             let found = router.find(&Method::POST, &format!("{place}/models/a/b:generateContent"));

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::html::{escape, page, prose};
-use crate::router::{Audience, BY_MODEL, MODEL_PREFIXES, PREFIXES, Row, SHARED, once};
+use crate::router::{Audience, BY_MODEL, PREFIXES, Row, SHARED, model_prefixes, once};
 
 /// The page of a gateway that clients reach at that URL.
 pub(super) fn render(base: &str) -> String {
@@ -17,7 +17,7 @@ pub(super) fn render(base: &str) -> String {
          <code>x-goog-api-key</code>. Errors come in the format of the route. An answer's <code>x-litellm-call-id</code> names the request in the log.</p>\n",
     );
     let prefixes: Vec<String> = PREFIXES.iter().map(|(prefix, _)| code(if prefix.is_empty() { "/" } else { prefix })).collect();
-    let models: Vec<String> = MODEL_PREFIXES.iter().map(|prefix| code(&prefix.replace("{*", "{"))).collect();
+    let models: Vec<String> = model_prefixes().map(|prefix| code(&prefix.replace("{*", "{"))).collect();
     for audience in Audience::ALL {
         let shared = SHARED.iter().map(|row| (format!("/v1{}", row.path), *row));
         let alone = once().map(|row| (row.path.to_owned(), row));

@@ -40,7 +40,6 @@ use crate::fleet::{detour, split, transport};
 use crate::keep::{self, Page};
 use crate::refusal::{Refusal, body_refusal, shown};
 use crate::refused::Refused;
-use crate::router::names_model;
 use crate::{identity, path};
 use draft::{Drafted, Models};
 use jobs::{Shown, Site};
@@ -85,7 +84,7 @@ const WHOSE: &str = "custom-llm-provider";
 
 /// The provider that a path begins with, if one does, or whose objects it names.
 pub(crate) fn find(app: &App, parts: &Parts, path: &str) -> Option<Way> {
-    if !METHODS.contains(&parts.method) || names_model(path) {
+    if !METHODS.contains(&parts.method) || path::names_model(path) {
         return None;
     }
     let catalog = app.catalog.load();
