@@ -235,11 +235,11 @@ impl Meter {
         self.0.maybe_billed = error.maybe_billed;
         self.note(|record| record.outcome = Outcome::Failed(error.problem.kind));
         self.conclude();
-        self.close(self.cost())
+        self.close(self.cost(), true)
     }
 
     /// Writes down what became of the attempt under way, and tells the deployment's health.
-    fn close(&mut self, cost: Option<PicoUsd>) -> bool {
+    fn close(&mut self, cost: Option<PicoUsd>, sent: bool) -> bool {
         let Some(ticket) = self.0.ticket.take() else { return false };
         let (now, received, fault) = (clock::now(), self.0.received, self.0.fault.take());
         let (hedge, outrun) = self.0.lane.as_ref().map_or((false, false), |lane| (lane.is_hedge(), lane.has_lost() && fault.is_none()));
@@ -267,6 +267,10 @@ impl Meter {
             }
             false
         };
+        // The other one answered before this one was asked.
+        if outrun && !sent {
+            return false;
+        }
         record.tried.push(Attempt {
             deployment,
             failure: fault.map(|(failure, ..)| failure),
@@ -428,6 +432,7 @@ impl Drop for Meter {
         let _gathered = self.0.tab.as_ref().and_then(Tab::gather);
         crate::failpoint::hit("metering");
         let bill = self.reckon();
+        let sent = self.0.tab.as_ref().is_none_or(Tab::is_sent);
         self.conclude();
         if let Some(tab) = &mut self.0.tab {
             tab.finish();
@@ -437,7 +442,7 @@ impl Drop for Meter {
                 record.estimated |= estimated;
             });
         }
-        self.close(bill.map(|bill| bill.charged.pico()));
+        self.close(bill.map(|bill| bill.charged.pico()), sent);
         let Watch { record, tab, lane, bonds, _permit: permit, .. } = &mut *self.0;
         if let Some(lane) = lane.take_if(|lane| lane.leaves()) {
             if let Some(record) = record.take() {

@@ -43,16 +43,16 @@ pub async fn serve(entrance: Arc<Entrance>, request: Request<RequestBody>) -> An
     let received = Instant::now();
     failpoint::hit("arriving");
     let allowed = pages::allowed(&entrance, &request);
-    let mut answered = match answer(&entrance, request, received).await {
-        Ok(answered) => answered,
-        Err(refusal) => refuse(&refusal),
+    let outcome = match foreign::guard(&entrance.acceptor, &request) {
+        Ok(()) => answer(&entrance, request, received).await,
+        Err(refusal) => Err(refusal),
     };
+    let mut answered = outcome.unwrap_or_else(|refusal| refuse(&refusal));
     pages::tell(answered.headers_mut(), allowed);
     answered
 }
 
 async fn answer(Entrance { acceptor, router }: &Entrance, request: Request<RequestBody>, received: Instant) -> Result<Answered, Refusal> {
-    foreign::guard(acceptor, &request)?;
     let (mut parts, body) = request.into_parts();
     let (row, path_model) = match router.found(&mut parts) {
         Match::Found(row, model) => (row, model),
