@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use rusqlite::ErrorCode;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use sqlx::sqlite::SqliteError;
@@ -73,9 +72,10 @@ impl StoreError {
 }
 
 /// SQLite cannot read or write its file, the disk is full, or no more files can be opened.
-const OF_DISK: [ErrorCode; 3] = [ErrorCode::SystemIoFailure, ErrorCode::DiskFull, ErrorCode::CannotOpen];
+const OF_DISK: [rusqlite::ErrorCode; 3] =
+    [rusqlite::ErrorCode::SystemIoFailure, rusqlite::ErrorCode::DiskFull, rusqlite::ErrorCode::CannotOpen];
 /// Others write to it.
-const OF_OTHERS: [ErrorCode; 2] = [ErrorCode::DatabaseBusy, ErrorCode::DatabaseLocked];
+const OF_OTHERS: [rusqlite::ErrorCode; 2] = [rusqlite::ErrorCode::DatabaseBusy, rusqlite::ErrorCode::DatabaseLocked];
 
 /// Whether that is the database's trouble, and not the statement's.
 pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
@@ -105,7 +105,7 @@ fn is_of_server(refusal: &dyn DatabaseError) -> bool {
 }
 
 /// Which kind of SQLite's errors that is, if it is one.
-fn sqlite_code(refusal: &dyn DatabaseError) -> Option<ErrorCode> {
+fn sqlite_code(refusal: &dyn DatabaseError) -> Option<rusqlite::ErrorCode> {
     let code = refusal.try_downcast_ref::<SqliteError>()?.code()?;
     code.parse().ok().map(|code| rusqlite::ffi::Error::new(code).code)
 }

@@ -1,5 +1,6 @@
 //! Which counts of a provider's report are believed.
 
+use switchboard_wire::Operation;
 use switchboard_wire::reply::Usage;
 
 use super::{Bill, Meter, Outcome};
@@ -40,7 +41,9 @@ impl Meter {
     }
 
     fn is_beyond(&self, usage: &Usage) -> bool {
-        let target = self.0.record.as_deref().and_then(|record| record.deployment.as_deref());
+        // What is no chat may hold many texts.
+        let record = self.0.record.as_deref().filter(|record| matches!(record.operation, Operation::Chat | Operation::Compact));
+        let target = record.and_then(|record| record.deployment.as_deref());
         let window = target.and_then(|target| target.card.as_ref()?.max_input_tokens).unwrap_or(WINDOW);
         let told = [usage.input, usage.output, usage.reasoning, usage.cache_read, usage.cache_write];
         told.into_iter().flatten().any(|count| count > window.saturating_mul(TURNS))

@@ -3,9 +3,11 @@
 //! OpenAI's libraries put the stream together again and are strict about it: every event has its number and place, an item is
 //! announced before anything is said of it, what came in pieces is said again as a whole, and the last event holds everything.
 
+mod item;
 mod late;
 
 use bytes::BytesMut;
+use item::{Item, Kind};
 use serde_json::value::RawValue;
 
 use super::error::{write_error_event, write_failed};
@@ -18,40 +20,13 @@ use super::{DIALECT, echo, likelihood};
 use crate::chat::{Hosted, Media, Part, PartBody, Thought, ToolCall};
 use crate::dialect::Flavor;
 use crate::event::{BlockKind, Delta, Event, EventWriter};
-use crate::extra::Extra;
 use crate::half::Stamp;
 use crate::json::write_array;
 use crate::problem::Problem;
 use crate::reply::{Finish, Likelihood, Usage};
-use crate::seal::{OPENAI, Sealed};
 
 /// The block in which is said what the provider says of an answer's end. No stream has as many.
 const LAST: u32 = u32::MAX;
-
-/// An item under way.
-#[derive(Debug)]
-struct Item {
-    /// Its place in the output.
-    place: usize,
-    id: String,
-    kind: Kind,
-    /// Its pieces: of a message its content, of a thought its texts, of a call the call.
-    parts: Vec<Part>,
-    /// The provider's id of a thought, and its seal.
-    thought: Option<String>,
-    seal: Option<Sealed>,
-    /// How many of its blocks are open.
-    open: usize,
-    /// Whether another item has begun since: nothing joins it any more.
-    passed: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Message,
-    Reasoning,
-    Call,
-}
 
 /// Where a block of ours stands.
 #[derive(Debug)]
@@ -214,7 +189,7 @@ impl Writer {
     }
 
     fn finish(&mut self, item: &Item, out: &mut BytesMut) {
-        let whole = write_item(item, Status::Completed);
+        let whole = item.written(Status::Completed);
         self.send_item("response.output_item.done", item.place, &whole, out);
         self.finished[item.place] = whole;
         self.slots.retain(|slot| slot.place != item.place);
@@ -250,7 +225,7 @@ impl Writer {
     }
 
     fn announce(&mut self, at: usize, out: &mut BytesMut) {
-        let (place, item) = (self.items[at].place, write_item(&self.items[at], Status::InProgress));
+        let (place, item) = (self.items[at].place, self.items[at].written(Status::InProgress));
         self.send_item("response.output_item.added", place, &item, out);
     }
 
@@ -480,27 +455,6 @@ impl Writer {
             object.raw("part", std::str::from_utf8(&piece).unwrap_or("null"));
         });
     }
-}
-
-fn write_item(item: &Item, status: Status) -> Vec<u8> {
-    let mut out = Vec::new();
-    match item.kind {
-        Kind::Message => output::write_message(&mut out, &item.id, status, &item.parts),
-        Kind::Call => {
-            if let Some(PartBody::ToolCall(call)) = item.parts.first().map(|part| &part.body) {
-                output::write_call(&mut out, &item.id, status, call, &Extra::default());
-            }
-        }
-        Kind::Reasoning => {
-            let thoughts = item.parts.iter().filter_map(|part| match &part.body {
-                PartBody::Reasoning(thought) => Some(thought),
-                _ => None,
-            });
-            let token = item.seal.as_ref().map(|seal| seal.to_token(OPENAI, item.thought.as_deref()));
-            output::write_thoughts(&mut out, &item.id, thoughts, (false, token.as_deref()), &Extra::default());
-        }
-    }
-    out
 }
 
 fn response<'a>(id: &'a str, model: &'a str, created: u64, stamp: &'a Stamp, output: &'a [u8]) -> Response<'a> {

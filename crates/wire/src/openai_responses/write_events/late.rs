@@ -6,7 +6,8 @@
 
 use bytes::BytesMut;
 
-use super::{Item, Kind, Status, Writer, write_item};
+use super::item::{Item, Kind};
+use super::{Status, Writer};
 use crate::chat::PartBody;
 use crate::event::Delta;
 
@@ -44,7 +45,7 @@ impl Writer {
             && let PartBody::Text { citations, .. } = &mut item.parts[part].body
         {
             citations.push((**citation).clone());
-            self.finished[item.place] = write_item(item, Status::Completed);
+            self.finished[item.place] = item.written(Status::Completed);
         }
     }
 }
