@@ -224,9 +224,9 @@ impl Gate {
     }
 
     /// Serves until a signal says to stop, then until every answer is complete.
-    pub fn wait(self) -> Result<(), edge::BoxError> {
+    pub fn wait(self, signals: edge::StopSignals) -> Result<(), edge::BoxError> {
         let Self { app, running, demo, reloading, chores, log, .. } = self;
-        let ended = running.wait_with_signals();
+        let ended = running.wait_with_signals(signals);
         Remains { app, demo, reloading, chores, log }.end()?;
         ended
     }

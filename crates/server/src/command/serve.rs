@@ -13,6 +13,7 @@ use crate::config::resolved::TlsFiles;
 use crate::config::{Environment, Overrides, Source, Watch};
 use crate::descriptors;
 use crate::edge::Address;
+use crate::edge::StopSignals;
 use crate::fleet::Unusable;
 use crate::fleet::overlay::OverlayError;
 use crate::in_vain::in_vain;
@@ -118,8 +119,10 @@ impl Serve {
         for said in in_vain(&gate.app.config(), &gate.app.gateway.fleet()) {
             tracing::warn!("{said}");
         }
+        // So would a stop.
+        let signals = StopSignals::heed()?;
         greet(&gate);
-        gate.wait()?;
+        gate.wait(signals)?;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
     }

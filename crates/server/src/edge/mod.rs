@@ -67,7 +67,7 @@ pub use listen::Bound;
 pub use pulse::Peer;
 pub use service::Service;
 pub use settings::{Address, Settings};
-pub use shutdown::Shutdown;
+pub use shutdown::{Shutdown, StopSignals};
 pub use tls::Certificates;
 
 /// Why the edge could not start.
@@ -206,17 +206,17 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// When signals cannot be listened to, or a worker thread panicked.
-    pub fn wait_with_signals(mut self) -> Result<(), BoxError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// When a worker thread panicked.
+    pub fn wait_with_signals(mut self, signals: StopSignals) -> Result<(), BoxError> {
+        let StopSignals { runtime, mut terminate, mut interrupt } = signals;
         let shutdown = self.shutdown.clone();
         runtime.block_on(async {
             tokio::select! {
-                ended = shutdown.follow_signals() => ended,
+                () = shutdown.follow(&mut terminate, &mut interrupt) => {}
                 // every worker holds a sender; no message is ever sent
-                _ = self.done.recv() => Ok(()),
+                _ = self.done.recv() => {}
             }
-        })?;
+        });
         Ok(self.join()?)
     }
 

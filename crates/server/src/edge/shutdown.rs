@@ -1,13 +1,16 @@
 //! Stopping without cutting anybody off.
 
 use std::{
+    io,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::sync::watch;
-
-use super::BoxError;
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
 
 /// Stops the edge. Cheap to clone; works from any thread.
 #[derive(Clone, Debug)]
@@ -87,11 +90,8 @@ impl Shutdown {
         self.stage.subscribe()
     }
 
-    /// Drains on the first `SIGTERM` or `SIGINT` and hastens on the second, then returns.
-    pub(super) async fn follow_signals(&self) -> Result<(), BoxError> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+    /// Drains on the first of these signals and hastens on the second, then returns.
+    pub(super) async fn follow(&self, terminate: &mut Signal, interrupt: &mut Signal) {
         for round in ["draining", "draining in haste"] {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -100,6 +100,29 @@ impl Shutdown {
             tracing::info!("stop signal received: {round}");
             if self.has_begun() { self.hasten() } else { self.drain() }
         }
-        Ok(())
+    }
+}
+
+/// `SIGTERM` and `SIGINT`, heeded from when this is made: before that, each ends the process at once.
+#[derive(Debug)]
+pub struct StopSignals {
+    pub(super) runtime: Runtime,
+    pub(super) terminate: Signal,
+    pub(super) interrupt: Signal,
+}
+
+impl StopSignals {
+    /// Heeds them from now on.
+    ///
+    /// # Errors
+    ///
+    /// When signals cannot be listened to.
+    pub fn heed() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (terminate, interrupt) = {
+            let _inside = runtime.enter();
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+        };
+        Ok(Self { runtime, terminate, interrupt })
     }
 }

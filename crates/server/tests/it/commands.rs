@@ -230,6 +230,21 @@ fn serve_says_where_it_is_reloads_on_a_signal_and_drains() {
     assert!(log.contains("\"model\":\"two\"") && !log.contains("Hello"), "{log}");
 }
 
+/// Whoever is told that it listens may stop it: however early, it drains.
+#[test]
+fn serve_drains_from_its_first_word_on() {
+    let folder = Folder::new("early-stop");
+    let data = folder.path("data");
+    let config = folder.write("config.yaml", &format!("switchboard: {{data_dir: {}}}\n", data.display()));
+    for _ in 0..5 {
+        let mut served = Served::start(&["serve", "--config", path(&config), "--port", "0", "--num_workers", "1"]);
+        served.until("switchboard 0.");
+        served.signal("-TERM");
+        served.until("stopped");
+        assert_eq!(served.child.wait().expect("ended").code(), Some(0));
+    }
+}
+
 #[test]
 fn serve_refuses_what_it_cannot_do() {
     let folder = Folder::new("refuse");
