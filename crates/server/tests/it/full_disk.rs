@@ -1,10 +1,8 @@
 //! A gateway whose disk is full: what a budget pays for waits, the rest goes on, and nothing is lost when there is room again.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
-use crate::app::{Reply, TestApp};
+use crate::app::{Reply, TestApp, until};
 use crate::disk::Disk;
 use crate::managed::MASTER;
 
@@ -39,14 +37,6 @@ impl Gateway {
     fn cents(&self, key: &str) -> i64 {
         let info = self.0.ask("GET", &format!("/key/info?key={key}")).key(MASTER).send().json();
         (info["info"]["spend"].as_f64().unwrap_or_default() * 100.0).round() as i64
-    }
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use switchboard_store::{Settings, Store};
 
-use crate::app::Reply;
+use crate::app::{Reply, until};
 use crate::line::Line;
 use crate::managed::{MASTER, Managed, together};
 
@@ -32,14 +32,6 @@ switchboard: {{limits_without_redis: {}}}
         std::process::id(),
         if more.is_empty() { "local_share" } else { more }
     )
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn shares(gateway: &Managed, wanted: bool) -> bool {

@@ -1,10 +1,8 @@
 //! Two gateways and a Redis between them.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
-use crate::app::TestApp;
+use crate::app::{TestApp, until};
 use crate::upstream::Upstream;
 
 fn config(upstream: &Upstream, run: &str, redis: &str) -> String {
@@ -34,14 +32,6 @@ fn endpoint(app: &TestApp, tag: &str) -> Value {
     let told = app.get("/api/v1/models/pair/endpoints").json();
     let endpoints = told["data"]["endpoints"].as_array().expect("endpoints");
     endpoints.iter().find(|one| one["tag"] == tag).expect("listed").clone()
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

@@ -32,8 +32,8 @@ fn what_is_given_to_new_ones_can_be_asked_for() {
     for (within, form) in
         [(within::NEW_KEY, "GenerateKeyRequest"), (within::NEW_USER, "NewUserRequest"), (within::NEW_TEAM, "NewTeamRequest")]
     {
-        let Within::Names(names) = within else { panic!("{form}: names are known") };
-        for name in names.iter().filter(|name| **name != "available_teams") {
+        let Within::Joined(lists) = within else { panic!("{form}: names are known") };
+        for name in lists.concat().iter().filter(|name| **name != "available_teams") {
             assert!(crate::admin::form::has(form, name), "`{name}` is no field of {form}");
         }
     }
