@@ -1,5 +1,7 @@
 //! What is configured and never used, as far as only the finished gateway can tell.
 
+use std::collections::HashMap;
+
 use http::Method;
 use switchboard_engine::catalog::ModelCard;
 use switchboard_engine::route::Fleet;
@@ -33,10 +35,11 @@ fn routes(config: &Config) -> Vec<String> {
 
 /// Models for a use that their provider does not serve here.
 fn modes(config: &Config, fleet: &Fleet) -> Vec<String> {
+    let built: HashMap<&str, _> = fleet.deployments().map(|built| (built.spec.id.as_str(), built)).collect();
     let told = config.deployments.iter().filter_map(|deployment| {
         let mode = deployment.model_info.mode.clone()?;
         let operation = ModelCard { mode: Some(mode.clone()), ..ModelCard::default() }.operation()?;
-        let built = fleet.deployments().find(|built| built.spec.id == deployment.model_info.id)?;
+        let built = built.get(deployment.model_info.id.as_str())?;
         (!built.serves(operation)).then(|| {
             let (name, provider) = (&deployment.model_name, &built.spec.provider);
             format!("`{name}` is of `mode: {mode}`, which its provider `{provider}` does not serve: such requests are refused")

@@ -36,7 +36,8 @@ impl Meter {
 
     /// What an answer that was seen is charged where its report is not believed.
     pub(super) fn guessed(&self) -> Option<Bill> {
-        let end = self.standing().filter(|end| end.outcome == Outcome::Complete && end.is_unbelieved())?;
+        let seen = (self.0.delivered.tokens() > 0).then(|| self.standing()).flatten();
+        let end = seen.filter(|end| end.outcome == Outcome::Complete && end.is_unbelieved())?;
         end.reckon(&self.tariff()).guess.map(|guess| guess.bill)
     }
 

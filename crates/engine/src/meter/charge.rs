@@ -121,9 +121,9 @@ impl End<'_> {
         }
     }
 
-    /// Whether there is a report, but none of what was seen.
+    /// Whether there is a report, but of no answer.
     pub(super) fn is_unbelieved(&self) -> bool {
-        self.usage.is_some_and(|usage| usage.output.unwrap_or(0) == 0) && self.delivered.tokens() > 0
+        self.usage.is_some_and(|usage| usage.output.unwrap_or(0) == 0)
     }
 
     /// Whether a report cannot be one of all that was seen of the answer.
