@@ -7,7 +7,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 CONFIG ?=
 
-.PHONY: help run test test-crash figures contract lint bench bless clean-local
+.PHONY: help run test test-crash figures contract lint bench layout bless clean-local
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -43,6 +43,11 @@ bench: ## measure against a bare proxy, and the routing decision; see bench/READ
 	SWITCHBOARD_BIN=$(TARGET)/release/switchboard python3 bench/keys.py
 	$(CARGO) bench --locked -p switchboard-store --bench settle -- $(TEST_DATABASE_URL)
 	$(CARGO) bench --locked -p switchboard-store --bench recover
+
+layout: ## write anew which functions lie side by side in the released program; needs valgrind
+	$(CARGO) build --release --locked -p switchboard-bench
+	$(CARGO) rustc --release --locked -p switchboard-server --bin switchboard -- -C strip=none
+	CARGO_TARGET_DIR=$(TARGET) python3 bench/layout.py $(TARGET)/release/switchboard
 
 bless: ## rewrite generated documents and snapshots from the code
 	BLESS=1 INSTA_UPDATE=always $(CARGO) test --workspace --locked
