@@ -10,6 +10,6 @@ fn main() {
     // Another linker than the compiler's own may not read it.
     let own_linker = !told("CARGO_ENCODED_RUSTFLAGS").contains("link") && told("RUSTC_LINKER").is_empty();
     if platform == ["x86_64", "linux", "gnu"] && told("PROFILE") == "release" && own_linker {
-        println!("cargo::rustc-link-arg-bin=switchboard=-Wl,-T,{}/layout.ld", told("CARGO_MANIFEST_DIR"));
+        println!("cargo::rustc-link-arg-bin=switchboard=-T{}/layout.ld", told("CARGO_MANIFEST_DIR"));
     }
 }
