@@ -1,9 +1,8 @@
 //! The pause before the same target is asked again: by chance, so that callers who failed together do not come back together.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::health::Refusal;
 
 /// The shortest pause.
 const SHORTEST: Duration = Duration::from_millis(250);
@@ -27,9 +26,9 @@ impl Backoff {
     }
 }
 
-/// How long until that refusal ends: whole seconds are what clients read, and the next one is the first that is late enough.
-pub(super) fn wait(refusal: &Refusal) -> Duration {
-    let left = refusal.until().saturating_duration_since(clock::now());
+/// How long until then: whole seconds are what clients read, and the next one is the first that is late enough.
+pub(super) fn wait(until: Instant) -> Duration {
+    let left = until.saturating_duration_since(clock::now());
     Duration::from_secs(left.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)).max(Duration::from_secs(1))
 }
 

@@ -102,7 +102,7 @@ pub(super) fn meant_for<'a>((call, asked): (&Call, &'a Asked), plan: &'a Plan, c
 
 /// The class of the failure of a plan that has no target, where there is one: a prompt that is too long for all that are well.
 pub(crate) fn of_plan(plan: &Plan) -> Option<Class> {
-    let mut well = plan.excluded.iter().filter(|one| !one.reasons.iter().all(|reason| matches!(reason, Reason::Health(_)))).peekable();
+    let mut well = plan.excluded.iter().filter(|one| !one.only_rests()).peekable();
     let too_long = plan.targets.is_empty() && well.peek().is_some() && well.all(|one| one.reasons.contains(&Reason::ContextLength));
     too_long.then_some(Class::ContextWindow)
 }

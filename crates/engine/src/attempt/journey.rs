@@ -61,6 +61,8 @@ pub(super) struct Journey {
     last: Option<Error>,
     class: Class,
     refused: Option<Refusal>,
+    /// When the soonest deployment of the groups that have failed may be asked again.
+    soonest: Option<Instant>,
 }
 
 /// What is known of one target of the group.
@@ -121,6 +123,7 @@ impl Journey {
             last: None,
             class: Class::Other,
             refused: None,
+            soonest: None,
         }
     }
 
@@ -140,6 +143,8 @@ impl Journey {
         self.depth.enter(fallback);
         self.class = Class::Other;
         (self.cursor, self.again, self.stopped) = (0, None, false);
+        // What was awaited is over.
+        self.soonest = self.soonest.filter(|_| fallback);
         self.places.clear();
     }
 

@@ -190,6 +190,7 @@ impl<'a> Attempts<'a> {
                 }
             }
         }
+        journey.leave(plan);
         Err(meter)
     }
 

@@ -84,7 +84,8 @@ fn refusal(call: &Call, excluded: &[Exclusion], fallbacks: &[String], now: Insta
     }
     let verdict = verdict(excluded, &reasons);
     let retryable = matches!(verdict.code, "capacity_exhausted" | "temporarily_unavailable");
-    let until = excluded.iter().filter_map(|exclusion| exclusion.until).min();
+    let passing = excluded.iter().filter(|exclusion| exclusion.reasons.iter().all(|reason| reason.passes()));
+    let until = passing.filter_map(|exclusion| exclusion.until).min();
     let seconds = until.map(|until| until.saturating_duration_since(now).as_millis().div_ceil(1000) as u64);
     let retry_after = retryable.then(|| seconds.unwrap_or(SOON).max(1));
     let mut problem = Problem::new(verdict.kind, message(call, &verdict, &reasons, retry_after));

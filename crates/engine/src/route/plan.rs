@@ -149,6 +149,13 @@ impl Default for TryPolicy {
     }
 }
 
+impl Exclusion {
+    /// Whether nothing but its health is against it, which mends by itself.
+    pub(crate) fn only_rests(&self) -> bool {
+        self.reasons.iter().all(|reason| matches!(reason, Reason::Health(_)))
+    }
+}
+
 impl Overrides {
     /// Nothing changed, for a target that may be tried when another one failed.
     pub fn candidate() -> Self {
@@ -210,8 +217,7 @@ impl Plan {
         let nothing = self.targets.is_empty();
         let now = crate::clock::now();
         let resting = |exclusion: &&Exclusion| {
-            let healthy = exclusion.reasons.iter().all(|reason| matches!(reason, Reason::Health(_)));
-            healthy && (nothing || exclusion.deployment.health.refusal(now).is_some_and(|refusal| refusal.soft))
+            exclusion.only_rests() && (nothing || exclusion.deployment.health.refusal(now).is_some_and(|refusal| refusal.soft))
         };
         let mut targets = self.excluded.iter().filter(resting).map(|exclusion| Target::plain(exclusion.deployment.clone())).peekable();
         targets.peek()?;

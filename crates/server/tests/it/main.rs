@@ -20,6 +20,7 @@ mod broker;
 mod by_path;
 mod calendars;
 mod callers;
+mod capacity;
 mod certificates;
 mod charged;
 mod checks;

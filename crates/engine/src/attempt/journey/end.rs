@@ -8,7 +8,7 @@ use switchboard_wire::problem::Kind;
 use super::{Attempts, Journey, LONGEST_WAIT};
 use crate::attempt::backoff::wait;
 use crate::clock;
-use crate::error::Error;
+use crate::error::{Error, Origin};
 use crate::health::{Failure, Why};
 use crate::route::{Exclusion, Plan, Reason};
 
@@ -47,14 +47,34 @@ impl Journey {
         (clock.claim_probe(now) && soonest.open_early(now)).then_some(now)
     }
 
+    /// Notes when a group that has failed may be asked again.
+    pub(in crate::attempt) fn leave(&mut self, plan: &Plan) {
+        self.soonest = self.soonest.into_iter().chain(self.capacity(plan, clock::now())).min();
+    }
+
+    /// When the soonest of a group's deployments may be asked again, where that is known. One that failed and asked for no pause tells
+    /// nothing.
+    fn capacity(&self, plan: &Plan, now: Instant) -> Option<Instant> {
+        let targets = plan.targets.iter().enumerate().filter_map(|(at, target)| {
+            let place = self.places.get(at).copied().unwrap_or_default();
+            let rest = target.deployment.health.refusal(now).map(|refusal| refusal.until());
+            let again = rest.or(if place.tried == 0 { Some(now) } else { place.due });
+            again.filter(|_| !place.struck && !place.unable)
+        });
+        let resting = plan.excluded.iter().filter(|one| one.only_rests()).filter_map(|one| one.deployment.health.refusal(now));
+        targets.chain(resting.map(|refusal| refusal.until())).min()
+    }
+
     /// What the caller is told.
     pub(in crate::attempt) fn into_error(self, attempts: &Attempts<'_>, plan: &Plan) -> Error {
         // Whoever asked for a model hears of that model, not of what stood in for it.
         if let Some(mut error) = self.first.or(self.last) {
-            if matches!(error.problem.kind, Kind::RateLimited | Kind::Overloaded) && error.problem.retry_after.is_none() {
+            // A limit of the caller's own ends when it ends, whoever else is free.
+            let of_target = error.refusal.as_ref().map_or(error.origin == Origin::Provider, |refusal| refusal.is_of_target());
+            if of_target && matches!(error.problem.kind, Kind::RateLimited | Kind::Overloaded) {
                 // Who is overloaded says rarely for how long.
                 let soon = (error.problem.kind == Kind::Overloaded).then_some(SOON);
-                error.problem.retry_after = self.refused.map(|refusal| wait(&refusal)).or(soon);
+                error.problem.retry_after = self.soonest.map(wait).or(error.problem.retry_after).or(soon);
             }
             return error;
         }

@@ -191,7 +191,8 @@ async fn a_wait_that_a_provider_asks_for_is_handed_on() {
     for client in ALL {
         let rig = Rig::new(vec![spec(Dialect::OpenAiChat, &upstream)]);
         let told = rig.ask(&ask(client, false)).await;
-        assert_eq!((told.status, told.retry_after), (429, Some(Duration::from_secs(17))), "{client}: {told:?}");
+        let wait = told.retry_after.map(|wait| wait.as_secs());
+        assert!(told.status == 429 && wait.is_some_and(|wait| (9..=17).contains(&wait)), "{client}: {told:?}");
         told.says(&["slow down"]);
     }
 }

@@ -7,4 +7,5 @@ pub(crate) mod rig;
 mod rows;
 mod streams;
 pub(crate) mod upstream;
+mod waits;
 pub(crate) mod words;
