@@ -57,12 +57,7 @@ async fn judged(acceptor: &Arc<Acceptor>, caller: &Arc<Caller>, call: Call) -> R
     if let Some(refusal) = lacking::refusal(&call, &acceptor.app) {
         return Err(refusal);
     }
-    let call = match &caller.filters {
-        Some(filters) => filters.applied(call).map_err(refused)?,
-        None => call,
-    };
-    let call = identity::engaged(call, &acceptor.app).await.map_err(refused)?;
-    let call = manners::shaped(call, &acceptor.app.config.load()).map_err(refused)?;
+    let call = engaged(call, caller, &acceptor.app).await.map_err(refused)?;
     let page = keep::page(&acceptor.app, caller, &call);
     let answered = called(acceptor, call).await;
     Ok(match page {
@@ -85,6 +80,17 @@ pub(crate) async fn named(call: Call, caller: &Caller, app: &App) -> Result<Call
     let target = app.gateway.fleet().find(&call.model).and_then(|(_, group)| group.first().cloned());
     let call = thinking::applied(call, target.as_deref()).and_then(|call| online::applied(call, target.as_deref()));
     call.map_err(|problem| Refused::bad(problem.message))
+}
+
+/// The call as it goes to a model: without what its caller may not say, held to what holds for whom it is made, and in the operator's
+/// manners. What is only explained is held to the same.
+pub(crate) async fn engaged(call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> {
+    let call = match &caller.filters {
+        Some(filters) => filters.applied(call)?,
+        None => call,
+    };
+    let call = identity::engaged(call, app).await?;
+    manners::shaped(call, &app.config.load())
 }
 
 /// What comes of a call. Whoever is refused is told too what its key has spent.

@@ -18,7 +18,7 @@ use switchboard_engine::wire::problem::{Kind, Problem};
 
 use crate::answered::{Answered, document};
 use crate::app::App;
-use crate::ask::named as meant;
+use crate::ask;
 use crate::auth::Caller;
 use crate::draft::Draft;
 use crate::edge::RequestBody;
@@ -59,7 +59,8 @@ pub(crate) async fn answer(
     let (principal, path_stream) = (caller.principal.clone(), path_model.as_ref().map(|_| false));
     let draft = Draft { door, principal, headers: parts.headers, path_stream, path_model, received };
     let call = draft.call(frames, app).map_err(told)?;
-    let call = meant(call, &caller, app).await.map_err(|refused| shown(refused, &door))?;
+    let call = ask::named(call, &caller, app).await.map_err(|refused| shown(refused, &door))?;
+    let call = ask::engaged(call, &caller, app).await.map_err(|refused| shown(refused, &door))?;
     let plan = app.gateway.explain(&call).await;
     let plan = plan.map_err(|error| Refusal { error, dialect: door.dialect, flavor: door.flavor })?;
     let fallbacks = app.gateway.explain_fallbacks(&call, &plan).await;

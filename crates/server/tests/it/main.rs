@@ -44,6 +44,7 @@ mod either;
 mod endings;
 mod expected;
 mod experiments;
+mod explained;
 mod failures;
 mod fallbacks;
 mod forwarded;
