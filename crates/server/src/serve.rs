@@ -348,7 +348,7 @@ fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport, relief: &
     let asked = app.clone();
     let follow = |store: &Store| trials::start(app.trials.clone(), (store.clone(), app.smart.clone()), move || asked.config());
     let following = app.store.as_ref().map(follow).transpose()?;
-    let (mirrored, inbox) = Mirrored::new();
+    let (mirrored, inbox) = Mirrored::new(app.trials.clone());
     app.gateway.reflect_to(Arc::new(mirrored));
     let (own, transport) = (config.clone(), again);
     let reflecting = shadows::reflect(app.clone(), inbox, move || worker(&own, &transport))?;

@@ -4,7 +4,7 @@ mod judge;
 
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use switchboard_engine::experiment::{Job, Mirror, Spoken};
@@ -15,6 +15,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use crate::app::App;
 use crate::chore::Chore;
+use crate::trials::Trials;
 
 /// Copies that may wait.
 const WAITING: usize = 256;
@@ -36,12 +37,12 @@ pub(crate) struct Inbox {
     jobs: mpsc::Receiver<Slot>,
 }
 
-/// What is under way and what was dropped.
-#[derive(Debug, Default)]
+/// What is under way.
+#[derive(Debug)]
 struct Places {
     taken: Mutex<HashMap<(Arc<str>, String), usize>>,
     bytes: AtomicUsize,
-    dropped: AtomicU64,
+    trials: Arc<Trials>,
 }
 
 /// A copy with its place, which it gives back when it is dropped.
@@ -54,10 +55,11 @@ struct Slot {
 }
 
 impl Mirrored {
-    /// A mirror, and where its copies arrive.
-    pub(crate) fn new() -> (Self, Inbox) {
+    /// A mirror, and where its copies arrive; they are counted with those trials.
+    pub(crate) fn new(trials: Arc<Trials>) -> (Self, Inbox) {
         let (sender, receiver) = mpsc::channel(WAITING);
-        (Self { jobs: sender, places: Arc::default() }, Inbox { jobs: receiver })
+        let places = Places { taken: Mutex::default(), bytes: AtomicUsize::new(0), trials };
+        (Self { jobs: sender, places: Arc::new(places) }, Inbox { jobs: receiver })
     }
 }
 
@@ -77,12 +79,14 @@ impl Places {
         }
         *count += 1;
         drop(taken);
+        self.trials.copies.held.fetch_add(1, Ordering::Relaxed);
         Some(Slot { job: Some(job), key, bytes, places: self.clone() })
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        self.places.trials.copies.held.fetch_sub(1, Ordering::Relaxed);
         self.places.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = taken.get_mut(&self.key) {
@@ -98,7 +102,7 @@ impl Mirror for Mirrored {
     fn reflect(&self, job: Job) {
         let sent = self.places.take(job).is_some_and(|slot| self.jobs.try_send(slot).is_ok());
         if !sent {
-            let dropped = self.places.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+            let dropped = self.places.trials.copies.dropped.fetch_add(1, Ordering::Relaxed) + 1;
             if dropped.is_power_of_two() {
                 tracing::warn!(dropped, "copies of requests are dropped: too many are under way");
             }

@@ -5,6 +5,7 @@
 //! shifts and the others follow. Without a database the shares stay as they are written.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -63,10 +64,20 @@ pub(crate) struct Known {
     pub(crate) version: i64,
 }
 
-/// What the database last said.
+/// What the database last said, and how it is with copies for shadows.
 #[derive(Debug, Default)]
 pub(crate) struct Trials {
     rows: Mutex<Vec<Row>>,
+    pub(crate) copies: Copies,
+}
+
+/// Copies of requests for shadows, as they are counted.
+#[derive(Debug, Default)]
+pub(crate) struct Copies {
+    /// Those that have a place: under way, or waiting for that.
+    pub(crate) held: AtomicU64,
+    /// Those there was no room for.
+    pub(crate) dropped: AtomicU64,
 }
 
 impl State {
@@ -122,7 +133,7 @@ impl Trials {
             tracing::warn!(%error, "experiments cannot be read yet; those of the configuration begin with the shares written there");
             None
         });
-        Self { rows: Mutex::new(rows.unwrap_or_default()) }
+        Self { rows: Mutex::new(rows.unwrap_or_default()), copies: Copies::default() }
     }
 
     /// Those there are: what the configuration says goes before what was made over the API.

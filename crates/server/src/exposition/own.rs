@@ -1,6 +1,7 @@
 //! The gateway's own metrics: how it is, apart from whom it serves.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use switchboard_engine::meter::Outcome;
@@ -39,8 +40,13 @@ pub(super) fn write(page: &mut Page, app: &App, calls: &[CallRow], standing: &St
         ("switchboard_alerts_failed", "Alerts that could not be told", &counts.failed),
         ("switchboard_alerts_dropped", "Alerts there was no room for", &counts.dropped),
     ] {
-        page.one(name, help, Kind::Counter, number(count.load(std::sync::atomic::Ordering::Relaxed)));
+        page.one(name, help, Kind::Counter, number(count.load(Ordering::Relaxed)));
     }
+    let copies = &app.trials.copies;
+    let held = number(copies.held.load(Ordering::Relaxed));
+    page.one("switchboard_shadow_copies_in_flight", "Copies of requests that are sent to shadows, or wait for that", Kind::Gauge, held);
+    let dropped = number(copies.dropped.load(Ordering::Relaxed));
+    page.one("switchboard_shadow_copies_dropped", "Copies of requests there was no room for", Kind::Counter, dropped);
     page.one("switchboard_soft_budgets_crossed", "Soft budgets that were spent", Kind::Counter, number(app.alerts.crossed()));
     if let Some(company) = app.limits.company() {
         let is_shared = f64::from(company.is_up);

@@ -109,6 +109,7 @@ mod scripted;
 mod security;
 mod service;
 mod several;
+mod shadowing;
 mod shared;
 mod shut;
 mod smart;
