@@ -13,6 +13,7 @@ use crate::router::{Match, Router};
 pub(crate) fn in_vain(config: &Config, fleet: &Fleet) -> Vec<String> {
     let mut said = routes(config);
     said.extend(modes(config, fleet));
+    said.extend(targets(config, fleet));
     said
 }
 
@@ -44,6 +45,17 @@ fn modes(config: &Config, fleet: &Fleet) -> Vec<String> {
             let (name, provider) = (&deployment.model_name, &built.spec.provider);
             format!("`{name}` is of `mode: {mode}`, which its provider `{provider}` does not serve: such requests are refused")
         })
+    });
+    told.collect()
+}
+
+/// Targets of virtual models whose every deployment is left out.
+fn targets(config: &Config, fleet: &Fleet) -> Vec<String> {
+    let is_listed = |model: &str| config.deployments.iter().any(|deployment| deployment.model_name == model);
+    let unserved = config.switchboard.virtual_targets.iter().filter(|one| is_listed(&one.model) && fleet.find(&one.model).is_none());
+    let told = unserved.map(|one| {
+        let (of, model, at) = (&one.of, &one.model, &one.at);
+        format!("the virtual model `{of}` never goes to its target `{model}`, of which no deployment can be used\n  --> {at}")
     });
     told.collect()
 }

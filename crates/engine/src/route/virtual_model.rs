@@ -35,8 +35,7 @@ pub struct Classification {
 impl VirtualModel {
     /// The model of the hardest requests.
     pub(crate) fn hardest(&self) -> Option<&str> {
-        let tier = |target: &&VirtualTarget| target.tier.as_deref().and_then(Tier::from_name);
-        self.targets.iter().max_by_key(tier).map(|target| target.model.as_str())
+        self.targets.iter().max_by_key(|target| target.tier).map(|target| target.model.as_str())
     }
 }
 
@@ -82,7 +81,7 @@ pub struct VirtualTarget {
     /// The times it must keep to, for [`Rule::Priority`].
     pub sla: Option<Sla>,
     /// The tier it serves, for [`Rule::Complexity`].
-    pub tier: Option<String>,
+    pub tier: Option<Tier>,
     /// What is different for it.
     pub overrides: Arc<Overrides>,
     /// Metadata that a request must have to be sent there: (name, value).

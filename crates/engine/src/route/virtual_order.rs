@@ -3,6 +3,7 @@
 use fastrand::Rng;
 
 use crate::call::{Call, Content};
+use crate::classify::Tier;
 use crate::guidance::Strategy;
 use crate::route::affinity::{Bond, When};
 use crate::route::ask::Ask;
@@ -13,15 +14,14 @@ use crate::route::order::Args;
 use crate::route::planner::Considered;
 use crate::route::virtual_model::{Identifier, Rule, VirtualModel, VirtualTarget};
 
-/// The tiers in order; the second has two names.
-const TIERS: [&[&str]; 4] = [&["simple"], &["standard", "medium"], &["complex"], &["reasoning"]];
 /// What a level is moved by for a target that does not keep to its times.
 const LATE: i64 = 1 << 40;
 
 /// The deployments of all its targets that the request may go to.
 pub(super) fn gather(fleet: &Fleet, model: &VirtualModel, ask: &Ask<'_>) -> Considered {
     let metadata = metadata(ask.call, model);
-    let tier = ask.advice.and_then(|advice| advice.target_tier.or(advice.tier)).unwrap_or("standard");
+    let told = ask.advice.and_then(|advice| advice.target_tier.or(advice.tier));
+    let tier = told.and_then(Tier::from_name).unwrap_or(Tier::Standard);
     let mut candidates = Vec::new();
     for target in &model.targets {
         let fits = target.metadata.iter().all(|(name, value)| metadata.get(name).and_then(|found| found.as_str()) == Some(value));
@@ -39,7 +39,7 @@ pub(super) fn gather(fleet: &Fleet, model: &VirtualModel, ask: &Ask<'_>) -> Cons
 }
 
 /// How early a target comes, the lowest first.
-fn level(rule: Rule, target: &VirtualTarget, candidate: &Candidate, tier: &str) -> i64 {
+fn level(rule: Rule, target: &VirtualTarget, candidate: &Candidate, tier: Tier) -> i64 {
     match rule {
         Rule::Weight | Rule::Latency => 0,
         Rule::Priority => {
@@ -47,8 +47,7 @@ fn level(rule: Rule, target: &VirtualTarget, candidate: &Candidate, tier: &str) 
             target.priority + if late { LATE } else { 0 }
         }
         Rule::Complexity => {
-            let place = |name: &str| TIERS.iter().position(|names| names.contains(&name)).map_or(1, |at| at as i64);
-            let distance = place(target.tier.as_deref().unwrap_or("standard")) - place(tier);
+            let distance = target.tier.unwrap_or(Tier::Standard) as i64 - tier as i64;
             // Rather a stronger model than a weaker one.
             if distance >= 0 { distance * 2 } else { -distance * 2 + 1 }
         }

@@ -71,6 +71,7 @@ pub use sign_in::{IdentityProvider, Joining, Newcomer, SignIn};
 pub use smart::RouterParams;
 pub use spending::Spending;
 pub use switchboard::{ClientLimits, ClientTimeouts, Listen, ReloadSettings, SwitchboardSettings, TlsFiles, UpstreamSettings};
+pub use virtual_model::TargetPlace;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};

@@ -72,6 +72,15 @@ fn check_reports_and_counts_what_is_wrong() {
     assert!(err(&output).contains("`mine` cannot be used") && err(&output).contains("OPENAI_API_KEY"), "{}", err(&output));
     assert!(err(&output).contains("unusable.yaml:2:5") && err(&output).contains("`nobody`"), "{}", err(&output));
     assert!(err(&output).contains("2 errors"), "{}", err(&output));
+    let unserved = folder.write(
+        "unserved.yaml",
+        "model_list:\n  - {model_name: mine, litellm_params: {model: openai/gpt-4o}}\n  - {model_name: echo, litellm_params: {model: demo/echo}}\n\
+         switchboard:\n  virtual_models:\n    - name: best\n      routing_config:\n        type: weight-based-routing\n        \
+         load_balance_targets: [{target: echo}, {target: mine}]\n",
+    );
+    let output = run(&["check", path(&unserved)]);
+    let told = "the virtual model `best` never goes to its target `mine`, of which no deployment can be used\n  --> ";
+    assert!(err(&output).contains(told) && err(&output).contains("unserved.yaml:9:"), "{}", err(&output));
     let leaking = folder.write(
         "leaking.yaml",
         "model_list:\n  - {model_name: mine, litellm_params: {model: openai/x, api_key: k, api_base: \"https://me:PASSWORD@host/v1?key=QUERY\"}}\n",

@@ -96,7 +96,7 @@ fn tiers_choose_by_how_hard_a_request_is() {
     for (tier, order) in
         [("simple", ["a", "b", "c"]), ("standard", ["b", "c", "a"]), ("complex", ["c", "b", "a"]), ("reasoning", ["c", "b", "a"])]
     {
-        let targets = tiers.map(|(model, tier)| VirtualTarget { tier: Some(tier.to_owned()), ..target(model) });
+        let targets = tiers.map(|(model, tier)| VirtualTarget { tier: Tier::from_name(tier), ..target(model) });
         let hooks = Hooks { advisor: Some(Arc::new(Says(tier))), ..Hooks::default() };
         let fleet = over(Rule::Complexity, targets.into(), None).with_hooks(hooks);
         let plan = plan(&fleet, &ask("v", ""));

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Config;
-use crate::config::diagnostic::{Diagnostics, Location, closest};
+use crate::config::diagnostic::{Diagnostics, Location, Severity, closest};
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::{self, Kind};
 use crate::config::yaml::{Entry, Node};
@@ -111,7 +111,7 @@ fn target(reader: &mut Reader<'_>, name: &str, entry: &Entry, node: &Node) -> Op
     Some(FallbackTarget { model: model?.to_owned(), params })
 }
 
-/// Warns about aliases, fallbacks and settings of models that lead nowhere.
+/// Tells of aliases, fallbacks, targets and settings of models that lead nowhere.
 pub(super) fn check_targets(config: &Config, fields: &Fields, default_fallbacks_at: &Location, found: &mut Diagnostics) {
     let router = &config.router;
     let deployments = || config.deployments.iter().chain(&config.routers);
@@ -129,11 +129,21 @@ pub(super) fn check_targets(config: &Config, fields: &Fields, default_fallbacks_
     if config.general.store_model_in_db {
         return;
     }
+    let hint = |model: &str| {
+        let close = closest(model, names.iter().copied()).map(|name| format!("did you mean `{name}`?"));
+        close.unwrap_or_else(|| "add it to `model_list`".to_owned())
+    };
+    for target in &config.switchboard.virtual_targets {
+        let is_served = names.iter().take(config.deployments.len()).any(|name| matches(name, &target.model));
+        if !is_served && !is_alias(&target.model) {
+            let (of, model) = (&target.of, &target.model);
+            let message = format!("the virtual model `{of}` has the target `{model}`, which is not in `model_list`");
+            found.push(Severity::Fault, &target.at, message, hint(model));
+        }
+    }
     let mut missing = |kind: &str, model: &str, at: &Location| {
         if !is_model(model) && !is_alias(model) {
-            let hint = closest(model, names.iter().copied()).map(|name| format!("did you mean `{name}`?"));
-            let hint = hint.unwrap_or_else(|| "add it to `model_list`".to_owned());
-            found.warn(at, format!("{kind} `{model}`, which is not in `model_list`"), hint);
+            found.warn(at, format!("{kind} `{model}`, which is not in `model_list`"), hint(model));
         }
     };
     for alias in &config.aliases {

@@ -56,7 +56,7 @@ impl ClassifierForm {
     }
 }
 
-fn tier(name: &str, whys: &mut Vec<String>) -> Option<Tier> {
+pub(super) fn tier(name: &str, whys: &mut Vec<String>) -> Option<Tier> {
     let found = Tier::from_name(name);
     if found.is_none() {
         whys.push(format!("there is no tier `{name}`: write simple, standard, complex or reasoning"));

@@ -14,6 +14,7 @@ use super::media::MediaSettings;
 use super::metrics::OwnMetrics;
 use super::queue::QueueSettings;
 use super::resilience::Recovery;
+use super::virtual_model::TargetPlace;
 use super::{experiment, preset, routing, smart, virtual_model};
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
@@ -67,6 +68,8 @@ pub struct SwitchboardSettings {
     pub latency_goal: Option<Duration>,
     /// Names that stand for several models.
     pub virtual_models: Vec<VirtualModel>,
+    /// Where their targets stand.
+    pub virtual_targets: Vec<TargetPlace>,
     /// What limits there are beside those of keys and teams.
     pub limit_rules: LimitSettings,
     /// What is counted for Prometheus.
@@ -180,6 +183,7 @@ impl SwitchboardSettings {
         let fields = reader.section(Section::Switchboard, node);
         let from_environment = environment.get_non_empty("NUM_WORKERS").and_then(|text| text.trim().parse().ok());
         let workers = overrides.workers.or_else(|| fields.count("workers")).or(from_environment).filter(|count| *count > 0);
+        let (virtual_models, virtual_targets) = virtual_model::read_all(reader, fields.list("virtual_models"));
         SwitchboardSettings {
             listen: listen(reader, &fields, environment, (overrides, general)),
             tls: overrides.tls.clone().or_else(|| tls(reader, fields.node("tls"))),
@@ -207,7 +211,8 @@ impl SwitchboardSettings {
                 .map(PathBuf::from),
             openrouter_strategy: routing::openrouter_strategy(reader, &fields),
             latency_goal: fields.milliseconds("latency_goal_ms"),
-            virtual_models: virtual_model::read_all(reader, fields.list("virtual_models")),
+            virtual_models,
+            virtual_targets,
             limit_rules: LimitSettings::read(reader, &fields, general),
             metrics: OwnMetrics::read(&fields),
             smart: smart::read(reader, &fields),

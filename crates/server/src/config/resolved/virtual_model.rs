@@ -9,8 +9,9 @@ use serde::Deserialize;
 use switchboard_engine::route::virtual_model::{Identifier, Rule, Sticky, VirtualModel, VirtualTarget};
 use switchboard_engine::route::{Overrides, RetryRule, Sla};
 
-use super::oracle::StrategyForm;
+use super::oracle::{self, StrategyForm};
 use super::routing::parse;
+use crate::config::diagnostic::Location;
 use crate::config::fields::Reader;
 use crate::config::yaml::Node;
 
@@ -109,47 +110,84 @@ struct Headers {
     remove: Vec<String>,
 }
 
-/// All of `switchboard.virtual_models`.
-pub(super) fn read_all(reader: &mut Reader<'_>, items: &[Node]) -> Vec<VirtualModel> {
-    let mut models = Vec::new();
+/// A target as it stands in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetPlace {
+    /// The virtual model whose target it is.
+    pub of: String,
+    /// The model that it names.
+    pub model: String,
+    /// Where it stands.
+    pub at: Location,
+}
+
+/// All of `switchboard.virtual_models`, and where their targets stand.
+pub(super) fn read_all(reader: &mut Reader<'_>, items: &[Node]) -> (Vec<VirtualModel>, Vec<TargetPlace>) {
+    let (mut models, mut places) = (Vec::new(), Vec::new());
     for item in items {
         let Some(form) = parse::<Form>(reader, "switchboard.virtual_models[]", item) else { continue };
         let prefix = form.name.clone().filter(|_| form.routing_config.is_none());
-        let forms = if form.routing_config.is_some() { vec![form] } else { form.integrations };
+        let (forms, nodes) = match form.routing_config {
+            Some(_) => (vec![form], std::slice::from_ref(item)),
+            None => (form.integrations, list(item, &["integrations"])),
+        };
         if forms.is_empty() {
             let hint = "add `routing_config: {type: weight-based-routing, load_balance_targets: [...]}`";
             reader.found.error(&item.at, "this virtual model has no `routing_config`", hint);
         }
-        for form in forms {
+        for (form, node) in forms.into_iter().zip(nodes) {
+            let targets = list(node, &["routing_config", "load_balance_targets"]);
             match read(form, prefix.as_deref()) {
-                Ok(model) => models.push(model),
-                Err(why) => reader.found.error(&item.at, format!("`switchboard.virtual_models[]`: {why}"), "see docs/configuration.md"),
+                Ok(model) => {
+                    let place = |(target, node): (&VirtualTarget, &Node)| TargetPlace {
+                        of: model.name.clone(),
+                        model: target.model.clone(),
+                        at: node.at.clone(),
+                    };
+                    places.extend(model.targets.iter().zip(targets).map(place));
+                    models.push(model);
+                }
+                Err((at, why)) => {
+                    let at = at.and_then(|at| targets.get(at)).map_or(&node.at, |target| &target.at);
+                    reader.found.error(at, format!("`switchboard.virtual_models[]`: {why}"), "see docs/configuration.md");
+                }
             }
         }
     }
-    models
+    (models, places)
 }
 
-fn read(form: Form, prefix: Option<&str>) -> Result<VirtualModel, String> {
-    let routing = form.routing_config.ok_or("there is no `routing_config`")?;
-    let rule = Rule::from_name(&routing.kind).ok_or_else(|| format!("`{}` is no kind of routing", routing.kind))?;
+/// The list at the end of that path; nothing where there is none.
+fn list<'a>(node: &'a Node, path: &[&str]) -> &'a [Node] {
+    let found = path.iter().try_fold(node, |node, name| node.as_map()?.get(name));
+    found.and_then(Node::as_list).unwrap_or_default()
+}
+
+/// What is wrong, and with which of its targets, where it is one of them.
+type Wrong = (Option<usize>, String);
+
+fn read(form: Form, prefix: Option<&str>) -> Result<VirtualModel, Wrong> {
+    let whole = |why: String| (None, why);
+    let routing = form.routing_config.ok_or_else(|| whole("there is no `routing_config`".to_owned()))?;
+    let rule = Rule::from_name(&routing.kind).ok_or_else(|| whole(format!("`{}` is no kind of routing", routing.kind)))?;
     let full = match (prefix, &form.name) {
         (Some(prefix), Some(name)) => Some(format!("{prefix}/{name}")),
         (None, Some(name)) => Some(name.clone()),
         (_, None) => None,
     };
-    let name = form.slug.clone().or_else(|| full.clone()).ok_or("it has neither a `name` nor a `slug`")?;
+    let name = form.slug.clone().or_else(|| full.clone()).ok_or_else(|| whole("it has neither a `name` nor a `slug`".to_owned()))?;
     let mut aliases = match form.alias {
         Aliases::None => Vec::new(),
         Aliases::One(alias) => vec![alias],
         Aliases::Many(aliases) => aliases,
     };
     aliases.extend(full.filter(|full| *full != name));
-    let targets = routing.load_balance_targets.into_iter().map(target).collect::<Result<Vec<_>, _>>()?;
+    let targets = routing.load_balance_targets.into_iter().enumerate();
+    let targets = targets.map(|(at, form)| target(form).map_err(|why| (Some(at), why))).collect::<Result<Vec<_>, _>>()?;
     if targets.is_empty() {
-        return Err(format!("`{name}` has no `load_balance_targets`"));
+        return Err(whole(format!("`{name}` has no `load_balance_targets`")));
     }
-    let classification = routing.classification_strategy.map(StrategyForm::classification).transpose()?.flatten();
+    let classification = routing.classification_strategy.map(StrategyForm::classification).transpose().map_err(whole)?.flatten();
     Ok(VirtualModel { name, aliases, rule, targets, sticky: routing.sticky_routing.map(sticky), classification })
 }
 
@@ -170,6 +208,11 @@ fn target(form: Target) -> Result<VirtualTarget, String> {
             statuses: retry.on_status_codes.map(statuses).transpose()?.unwrap_or_default(),
         });
     }
+    let mut whys = Vec::new();
+    let tier = form.tier.as_deref().and_then(|name| oracle::tier(name, &mut whys));
+    if let Some(why) = whys.pop() {
+        return Err(format!("`{name}`: {why}"));
+    }
     let weight = form.weight.unwrap_or(1.0);
     if !weight.is_finite() || weight < 0.0 {
         return Err(format!("the weight of `{name}` is no number from 0"));
@@ -181,7 +224,7 @@ fn target(form: Target) -> Result<VirtualTarget, String> {
             time_per_output_token: cutoff.time_per_output_token_ms.map(Duration::from_millis),
             time_to_first_token: cutoff.time_to_first_token_ms.map(Duration::from_millis),
         }),
-        tier: form.tier,
+        tier,
         overrides: Arc::new(overrides),
         metadata: form.metadata_match.into_iter().collect(),
         model: form.target,

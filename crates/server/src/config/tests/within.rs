@@ -122,6 +122,44 @@ fn models_of_routers_lead_somewhere() {
 }
 
 #[test]
+fn targets_of_virtual_models_lead_somewhere() {
+    let text = "model_list:
+  - {model_name: fast, litellm_params: {model: demo/echo}}
+  - {model_name: 'openai/*', litellm_params: {model: openai/*}}
+router_settings: {model_group_alias: {quick: fast}}
+switchboard:
+  virtual_models:
+    - name: best
+      routing_config:
+        type: complexity-based-routing
+        load_balance_targets:
+          - {target: fast, tier: Simple}
+          - {target: quick, tier: MEDIUM}
+          - {target: openai/o3, tier: reasoning}
+          - {target: fsat, tier: complex}
+";
+    told(
+        text,
+        "the virtual model `best` has the target `fsat`, which is not in `model_list`\n  --> config.yaml:14:13",
+        "did you mean `fast`?",
+    );
+    assert_eq!(findings(text).matches("the virtual model").count(), 1, "{}", findings(text));
+    let stored = format!("{text}general_settings: {{store_model_in_db: true}}\n");
+    assert!(!findings(&stored).contains("the virtual model"), "what the database adds is not known yet");
+    let manifest = "switchboard:
+  virtual_models:
+    - name: team
+      integrations:
+        - name: best
+          routing_config:
+            type: complexity-based-routing
+            load_balance_targets:
+              - {target: fast, tier: brilliant}
+";
+    told(manifest, "there is no tier `brilliant`: write simple, standard, complex or reasoning\n  --> config.yaml:9:17", "docs");
+}
+
+#[test]
 fn prices_and_statuses_that_mean_nothing_are_told() {
     let prices = "model_list: [{model_name: m, litellm_params: {model: demo/echo, input_cost_per_tokn: 1}, model_info: {outputt_cost_per_token: 1}}]";
     told(prices, "`model_list[].litellm_params.input_cost_per_tokn` is no price", "`input_cost_per_token`");
