@@ -288,6 +288,7 @@ impl Error {
             (Phase::Body, DialFault::Timeout) => (Kind::Timeout, "upstream_stall", Failure::Timeout),
             (_, DialFault::Timeout) => (Kind::Timeout, "upstream_timeout", Failure::Timeout),
             (_, DialFault::Tls) => (Kind::Upstream, "upstream_tls", Failure::Tls),
+            (_, DialFault::Crowded) => (Kind::RateLimited, "upstream_crowded", Failure::RateLimited),
             (_, DialFault::TooLarge) => (Kind::Upstream, "response_too_large", Failure::TooLarge),
             (_, DialFault::Policy | DialFault::Exhausted) => (Kind::Internal, "upstream_policy", Failure::Own),
             (Phase::Resolve | Phase::Connect, _) => (Kind::Upstream, "upstream_unreachable", Failure::Unreachable),

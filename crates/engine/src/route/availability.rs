@@ -47,7 +47,13 @@ const NO_ENDPOINTS: Verdict = Verdict::new("no_endpoints", 404, Kind::NotFound);
 impl Plan {
     /// Why there is nowhere to go, as the caller is told.
     pub fn refusal(&self, call: &Call, now: Instant) -> Error {
-        refusal(call, &self.excluded, &self.fallbacks.general.iter().map(|one| one.model.clone()).collect::<Vec<_>>(), now)
+        self.refusal_until(None, call, now)
+    }
+
+    /// The same where there are others, the soonest of whom may be asked then.
+    pub(crate) fn refusal_until(&self, others: Option<Instant>, call: &Call, now: Instant) -> Error {
+        let fallbacks: Vec<String> = self.fallbacks.general.iter().map(|one| one.model.clone()).collect();
+        refusal(call, (&self.excluded, others), &fallbacks, now)
     }
 }
 
@@ -74,7 +80,7 @@ pub(super) fn not_found(call: &Call, names: &[&str]) -> Error {
     error
 }
 
-fn refusal(call: &Call, excluded: &[Exclusion], fallbacks: &[String], now: Instant) -> Error {
+fn refusal(call: &Call, (excluded, others): (&[Exclusion], Option<Instant>), fallbacks: &[String], now: Instant) -> Error {
     let openrouter = call.door.flavor == Flavor::OpenRouter;
     let mut reasons: Vec<Reason> = Vec::new();
     for reason in excluded.iter().flat_map(|exclusion| &exclusion.reasons) {
@@ -85,7 +91,7 @@ fn refusal(call: &Call, excluded: &[Exclusion], fallbacks: &[String], now: Insta
     let verdict = verdict(excluded, &reasons);
     let retryable = matches!(verdict.code, "capacity_exhausted" | "temporarily_unavailable");
     let passing = excluded.iter().filter(|exclusion| exclusion.reasons.iter().all(|reason| reason.passes()));
-    let until = passing.filter_map(|exclusion| exclusion.until).min();
+    let until = passing.filter_map(|exclusion| exclusion.until).chain(others).min();
     let seconds = until.map(|until| until.saturating_duration_since(now).as_millis().div_ceil(1000) as u64);
     let retry_after = retryable.then(|| seconds.unwrap_or(SOON).max(1));
     let mut problem = Problem::new(verdict.kind, message(call, &verdict, &reasons, retry_after));

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::decode::Decoder;
-use super::error::{DialError, DialFault, Phase, is_lost};
+use super::error::{DialError, DialFault, Phase, fault_of, told};
 use super::h1::Link;
 use super::h2::Place;
 use super::pool::{Lane, Pool};
@@ -267,8 +267,7 @@ impl Body for UpstreamBody {
                     Err(fault) => return Poll::Ready(Some(Err(this.fail(broken(fault))))),
                 },
                 Poll::Ready(Some(Err(error))) => {
-                    let fault = if is_lost(&error) { DialFault::Closed } else { DialFault::Protocol };
-                    let error = broken(fault).with(error);
+                    let error = broken(fault_of(&error, told(&error))).with(error);
                     return Poll::Ready(Some(Err(this.fail(error))));
                 }
                 Poll::Ready(None) => {

@@ -16,7 +16,7 @@ use super::error::{DialError, DialFault, Phase, is_exhausted};
 use super::io::Wire;
 use super::origin::Origin;
 use super::resolve::Resolver;
-use super::transport::{Proxy, Transport};
+use super::transport::{Proxy, Transport, Versions};
 
 /// An address that has not answered for this long gets company from the next one.
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -35,7 +35,7 @@ pub(crate) enum Spoken {
 /// Opens a byte stream to the origin before the deadline.
 pub(crate) async fn connect(
     resolver: &Resolver,
-    transport: &Transport,
+    (transport, versions): (&Transport, Versions),
     origin: &Origin,
     deadline: Instant,
 ) -> Result<(Wire, Spoken), DialError> {
@@ -54,7 +54,7 @@ pub(crate) async fn connect(
         if let Some(proxy) = proxy {
             tunnel(&mut stream, proxy, origin).await?;
         }
-        secure(stream, transport, origin).await
+        secure(stream, (transport, versions), origin).await
     };
     match timeout_at(deadline, work).await {
         Ok(result) => result,
@@ -112,9 +112,13 @@ fn set_options(stream: &TcpStream, transport: &Transport) -> Result<(), DialErro
     SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE)).map_err(unreachable)
 }
 
-async fn secure(stream: TcpStream, transport: &Transport, origin: &Origin) -> Result<(Wire, Spoken), DialError> {
+async fn secure(
+    stream: TcpStream,
+    (transport, versions): (&Transport, Versions),
+    origin: &Origin,
+) -> Result<(Wire, Spoken), DialError> {
     let failed = || DialError::new(Phase::Tls, DialFault::Tls);
-    let config = transport.tls().map_err(|error| failed().with(error))?;
+    let config = transport.tls(versions).map_err(|error| failed().with(error))?;
     let name = ServerName::try_from(origin.host().to_owned()).map_err(|error| failed().with(error))?;
     let stream = TlsConnector::from(config).connect(name, stream).await.map_err(|error| {
         let verdict = error.get_ref().is_some_and(|cause| cause.is::<rustls::Error>());

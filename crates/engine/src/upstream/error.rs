@@ -38,6 +38,8 @@ pub enum DialFault {
     Tls,
     /// The peer broke the rules of HTTP, or cut a message short.
     Protocol,
+    /// The peer wants fewer requests, and said so below HTTP's statuses.
+    Crowded,
     /// The body is larger than its cap, or inflates beyond its ratio.
     TooLarge,
     /// The body has a content coding we cannot undo, or one that is damaged.
@@ -103,6 +105,7 @@ impl fmt::Display for DialError {
             DialFault::Closed => "lost the connection",
             DialFault::Tls => "failed TLS verification or agreement",
             DialFault::Protocol => "met a broken HTTP message",
+            DialFault::Crowded => "was refused as too much for the provider",
             DialFault::TooLarge => "exceeded the response size cap",
             DialFault::Encoding => "met an unusable content coding",
         };
@@ -141,6 +144,20 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
     matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
+}
+
+/// What ended an exchange that was under way; `said`: why the peer ended its stream or connection.
+pub(crate) fn fault_of(error: &hyper::Error, said: Option<h2::Reason>) -> DialFault {
+    match said {
+        Some(h2::Reason::ENHANCE_YOUR_CALM) => DialFault::Crowded,
+        _ if is_lost(error) => DialFault::Closed,
+        _ => DialFault::Protocol,
+    }
+}
+
+/// Why the peer ended an HTTP/2 stream or its connection, where it did.
+pub(crate) fn told(error: &hyper::Error) -> Option<h2::Reason> {
+    find::<h2::Error>(error).filter(|cause| cause.is_remote())?.reason()
 }
 
 /// Whether the connection ended under an exchange, rather than the peer breaking a rule.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::body::{Carrier, Limits, UpstreamBody};
 use super::decode::Decoder;
-use super::error::{DialError, DialFault, Phase, find, is_lost};
+use super::error::{DialError, DialFault, Phase, fault_of, find, is_lost, told};
 use super::h1::Link;
 use super::h2::Place;
 use super::pool::{Lane, Pool, Ready};
@@ -38,6 +38,8 @@ pub(crate) struct Outbound {
 pub(crate) enum Lost {
     /// The provider has not handled the request: sending it again is free.
     Unseen(DialError),
+    /// The same, and it wants to be asked over HTTP/1.1.
+    Outdated(DialError),
     /// Anything else.
     Failed(DialError),
 }
@@ -58,7 +60,7 @@ async fn on_link(mut link: Box<Link>, outbound: &Outbound, pool: &Arc<Pool>, lan
     let mut answer = pin!(link.sender().try_send_request(request));
     let due = outbound.headers_due();
     let sent = std::future::poll_fn(|cx| link.poll_until(cx, due, |cx| answer.as_mut().poll(cx))).await;
-    let response = before.judge(sent, link.traffic())?;
+    let response = before.judge(sent, None, link.traffic())?;
     let carrier = Carrier::Link(link, Arc::clone(pool), lane.clone());
     outbound.reply(response, carrier, before.reused)
 }
@@ -78,8 +80,12 @@ async fn on_place(place: Place, outbound: &Outbound, lane: &Lane) -> Result<Upst
         timer.as_mut().poll(cx).map(|()| None)
     })
     .await;
-    let response = before.judge(sent, place.traffic()).inspect_err(|lost| {
-        if matches!(lost, Lost::Unseen(_)) {
+    let said = match &sent {
+        Some(Err(failure)) => told(failure.error()).or(place.farewell().await),
+        Some(Ok(_)) | None => None,
+    };
+    let response = before.judge(sent, said, place.traffic()).inspect_err(|lost| {
+        if matches!(lost, Lost::Unseen(_) | Lost::Outdated(_)) {
             place.retire();
         }
     })?;
@@ -163,8 +169,8 @@ impl Count {
         Self { read: traffic.read(), written: traffic.written(), reused: traffic.read() > 0 }
     }
 
-    /// Turns what hyper says into what it means for the request. `None` is the timer.
-    fn judge(&self, sent: Option<Sent>, traffic: &Traffic) -> Result<Response<Incoming>, Lost> {
+    /// Turns what hyper says into what it means for the request. `None` is the timer; `said`: why the peer ended the stream.
+    fn judge(&self, sent: Option<Sent>, said: Option<h2::Reason>, traffic: &Traffic) -> Result<Response<Incoming>, Lost> {
         let written = traffic.written() > self.written;
         let silent = traffic.read() == self.read;
         let phase = if written { Phase::Headers } else { Phase::Send };
@@ -178,13 +184,22 @@ impl Count {
         };
         let unsent = failure.take_message().is_some();
         let error = failure.into_error();
-        let refused = is_refused(&error);
+        let (refused, outdated) = (is_refused(&error), said == Some(h2::Reason::HTTP_1_1_REQUIRED));
         let lost = is_lost(&error);
-        let fault = if lost || unsent || refused { DialFault::Closed } else { DialFault::Protocol };
+        let fault = match fault_of(&error, said) {
+            DialFault::Protocol if unsent || refused => DialFault::Closed,
+            fault => fault,
+        };
         let stale = self.reused && silent && lost;
-        let billed = written && !unsent && !refused;
+        let billed = written && !unsent && !refused && !outdated;
         let error = DialError::new(phase, fault).with(error).on(self.reused, billed);
-        Err(if (unsent && self.reused) || refused || stale { Lost::Unseen(error) } else { Lost::Failed(error) })
+        Err(match fault {
+            _ if outdated => Lost::Outdated(error),
+            // To come again at once is what it does not want.
+            DialFault::Crowded => Lost::Failed(error),
+            _ if (unsent && self.reused) || refused || stale => Lost::Unseen(error),
+            _ => Lost::Failed(error),
+        })
     }
 }
 

@@ -8,10 +8,11 @@ use std::time::Duration;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::rt::Executor;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::SetOnce;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::error::{DialError, DialFault, Phase};
+use super::error::{DialError, DialFault, Phase, told};
 use super::io::{Io, Traffic, Wire};
 use super::segments::Segments;
 
@@ -19,6 +20,8 @@ use super::segments::Segments;
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// A ping unanswered for this long ends the connection.
 const PING_PATIENCE: Duration = Duration::from_secs(10);
+/// A request on a connection that has ended learns of the end a little before the connection's own task does.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 /// Flow-control windows: large answers must not wait for window updates.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
@@ -32,6 +35,8 @@ pub(crate) struct Trunk {
     streams: AtomicUsize,
     served: AtomicBool,
     retired: AtomicBool,
+    /// Set when the connection has ended: why, where its peer said so.
+    farewell: Arc<SetOnce<Option<h2::Reason>>>,
     last_used: Mutex<Instant>,
     /// Held, not read: dropping the set aborts what is in it.
     _tasks: Arc<Mutex<JoinSet<()>>>,
@@ -62,9 +67,14 @@ impl Trunk {
             .handshake(io)
             .await
             .map_err(|error| DialError::new(Phase::Connect, DialFault::Protocol).with(error))?;
+        let farewell = Arc::<SetOnce<_>>::default();
+        let ended = Arc::clone(&farewell);
         Tasks(Arc::downgrade(&tasks)).execute(async move {
             // The requests on the connection are told of its end; there is nobody else to tell.
-            if let Err(error) = driver.await {
+            let failed = driver.await.err();
+            // Nobody else sets it.
+            let _ = ended.set(failed.as_ref().and_then(told));
+            if let Some(error) = failed {
                 tracing::debug!(%error, "an HTTP/2 connection ended");
             }
         });
@@ -74,6 +84,7 @@ impl Trunk {
             streams: AtomicUsize::new(0),
             served: AtomicBool::new(false),
             retired: AtomicBool::new(false),
+            farewell,
             last_used: Mutex::new(Instant::now()),
             _tasks: tasks,
         }))
@@ -117,6 +128,11 @@ impl Place {
     /// Marks the connection as having served; says whether it had before.
     pub(crate) fn serve(&self) -> bool {
         self.0.served.swap(true, Ordering::AcqRel)
+    }
+
+    /// Why the peer ended the connection, for a request that only knows that it has ended.
+    pub(crate) async fn farewell(&self) -> Option<h2::Reason> {
+        if self.0.sender.is_closed() { timeout(LAST_WORDS, self.0.farewell.wait()).await.ok().copied().flatten() } else { None }
     }
 
     /// Keeps further requests off the connection; those on it go on.

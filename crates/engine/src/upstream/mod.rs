@@ -146,14 +146,15 @@ impl Upstream {
                     crate::failpoint::hit("answered");
                     return Ok(reply);
                 }
-                Err(Lost::Unseen(error)) => {
-                    if retries == FREE_RETRIES {
-                        return Err(error);
+                Err(Lost::Unseen(error) | Lost::Outdated(error)) if retries == FREE_RETRIES => return Err(error),
+                Err(Lost::Failed(error)) => return Err(error),
+                Err(lost) => {
+                    if matches!(lost, Lost::Outdated(_)) {
+                        self.pool.speak_http1(&lane);
                     }
                     retries += 1;
                     fresh = true;
                 }
-                Err(Lost::Failed(error)) => return Err(error),
             }
         }
     }
@@ -181,7 +182,8 @@ impl Upstream {
         if let Some(total) = total {
             deadline = deadline.min(total);
         }
-        let (wire, spoken) = connect::connect(&self.resolver, &lane.transport, &lane.origin, deadline).await?;
+        let versions = self.pool.versions(lane);
+        let (wire, spoken) = connect::connect(&self.resolver, (&lane.transport, versions), &lane.origin, deadline).await?;
         match spoken {
             Spoken::Http1 => Ok(Ready::Link(Box::new(h1::Link::open(wire).await?))),
             Spoken::Http2 => {

@@ -1,6 +1,6 @@
 //! Connections between requests.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -12,7 +12,10 @@ use super::h1::Link;
 use super::h2::{Place, Trunk};
 use super::origin::Origin;
 use super::settings::Settings;
-use super::transport::Transport;
+use super::transport::{Transport, Versions};
+
+/// So many that want HTTP/1.1 are remembered; then they are learnt anew.
+const MOST_OUTDATED: usize = 1024;
 
 /// What connections are shared by: never across origins, never across transports.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +33,8 @@ pub(crate) enum Ready {
 /// The idle and shared connections of one [`Upstream`](super::Upstream).
 pub(crate) struct Pool {
     lanes: Mutex<HashMap<Lane, Shelf>>,
+    /// Those that want HTTP/1.1 although they agree on HTTP/2.
+    outdated: Mutex<HashSet<Lane>>,
     idle_timeout: Duration,
     max_idle: usize,
     max_streams: usize,
@@ -48,6 +53,7 @@ impl Pool {
     pub(crate) fn new(settings: &Settings) -> Arc<Self> {
         Arc::new(Self {
             lanes: Mutex::new(HashMap::new()),
+            outdated: Mutex::default(),
             idle_timeout: settings.idle_connection_timeout,
             max_idle: settings.max_idle_per_origin,
             max_streams: settings.max_streams_per_connection,
@@ -90,6 +96,20 @@ impl Pool {
         place
     }
 
+    /// Offers HTTP/1.1 alone from now on.
+    pub(crate) fn speak_http1(&self, lane: &Lane) {
+        let mut outdated = self.outdated();
+        if outdated.len() >= MOST_OUTDATED {
+            outdated.clear();
+        }
+        outdated.insert(lane.clone());
+    }
+
+    /// What a new connection offers.
+    pub(crate) fn versions(&self, lane: &Lane) -> Versions {
+        if self.outdated().contains(lane) { Versions::Http1 } else { Versions::Any }
+    }
+
     /// Drops what is closed or has been idle for too long; says whether anything is left.
     fn sweep(&self) -> bool {
         let Some(limit) = Instant::now().checked_sub(self.idle_timeout) else {
@@ -116,6 +136,10 @@ impl Pool {
         };
         let pause = (self.idle_timeout / 8).max(Duration::from_millis(10));
         *sweeper = Some(runtime.spawn(sweep_while_used(Arc::downgrade(self), pause)));
+    }
+
+    fn outdated(&self) -> MutexGuard<'_, HashSet<Lane>> {
+        self.outdated.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lanes(&self) -> MutexGuard<'_, HashMap<Lane, Shelf>> {

@@ -100,6 +100,18 @@ pub enum TransportError {
     Refused(#[from] rustls::Error),
 }
 
+// === impl Versions ===
+
+impl Versions {
+    /// Their names in TLS, the better first.
+    fn protocols(self) -> Vec<Vec<u8>> {
+        match self {
+            Self::Any => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            Self::Http1 => vec![b"http/1.1".to_vec()],
+        }
+    }
+}
+
 // === impl Transport ===
 
 impl Transport {
@@ -110,7 +122,7 @@ impl Transport {
 
     /// Sets TLS up now, so that wrong settings are found at start.
     pub fn check(&self) -> Result<(), TransportError> {
-        self.tls().map(drop)
+        self.tls(Versions::Any).map(drop)
     }
 
     pub(crate) fn settings(&self) -> &TransportSettings {
@@ -127,8 +139,17 @@ impl Transport {
         (!bypassed).then_some(proxy)
     }
 
-    pub(crate) fn tls(&self) -> Result<Arc<ClientConfig>, TransportError> {
-        self.0.tls.get_or_init(|| client_config(&self.0.settings).map(Arc::new)).clone()
+    /// What secures a connection that offers these versions, or the fewer that are ours.
+    pub(crate) fn tls(&self, versions: Versions) -> Result<Arc<ClientConfig>, TransportError> {
+        let usual = self.0.tls.get_or_init(|| client_config(&self.0.settings).map(Arc::new)).clone()?;
+        Ok(match versions {
+            Versions::Any => usual,
+            Versions::Http1 => {
+                let mut fewer = ClientConfig::clone(&usual);
+                fewer.alpn_protocols = versions.protocols();
+                Arc::new(fewer)
+            }
+        })
     }
 }
 
@@ -173,10 +194,7 @@ fn client_config(settings: &TransportSettings) -> Result<ClientConfig, Transport
         Some(own) => builder.with_client_auth_cert(own.chain.clone(), own.key.clone_key())?,
         None => builder.with_no_client_auth(),
     };
-    config.alpn_protocols = match settings.versions {
-        Versions::Any => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-        Versions::Http1 => vec![b"http/1.1".to_vec()],
-    };
+    config.alpn_protocols = settings.versions.protocols();
     Ok(config)
 }
 

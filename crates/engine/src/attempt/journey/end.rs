@@ -90,6 +90,6 @@ impl Journey {
         });
         let mut shut = plan.clone();
         shut.excluded.extend(resting);
-        shut.refusal(attempts.call, now)
+        shut.refusal_until(self.soonest, attempts.call, now)
     }
 }

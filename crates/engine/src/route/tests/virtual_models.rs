@@ -1,6 +1,7 @@
 //! Virtual models, by each of their rules.
 
 use super::*;
+use crate::classify::Tier;
 use crate::route::hooks::{Advice, Advisor, Hooks};
 use crate::route::plan::{Overrides, Sla};
 use crate::route::virtual_model::{Identifier, Rule, Sticky, VirtualModel, VirtualTarget};
