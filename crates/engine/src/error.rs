@@ -208,7 +208,7 @@ impl Error {
         Self { maybe_billed: true, ..Self::new(problem, Origin::Provider, Retry::Next) }.of(Failure::Empty)
     }
 
-    /// An answer without any content, which the provider says it failed to make: `said` is its word for it.
+    /// An answer which the provider says it failed to make, or has not made yet: `said` is its word for it.
     pub fn unmade(said: Option<&str>) -> Self {
         let mut error = Self::empty();
         if let Some(said) = said {

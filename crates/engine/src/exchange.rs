@@ -99,7 +99,7 @@ impl Exchange<'_> {
                 (glance, body)
             }
             None => {
-                let mut reading = match self.read(outbound, &body, &mut meter, &mut headers) {
+                let mut reading = match self.read((outbound, inbound), &body, &mut meter, &mut headers) {
                     Ok(reading) => reading,
                     Err(error) => return Err((error, meter)),
                 };
@@ -202,7 +202,7 @@ impl Exchange<'_> {
             Ok(body) => body,
             Err(error) => return Err((Error::dial(error), meter)),
         };
-        let reading = match self.read(outbound, &body, &mut meter, &mut headers) {
+        let reading = match self.read((outbound, inbound), &body, &mut meter, &mut headers) {
             Ok(reading) => reading,
             Err(error) => return Err((error, meter)),
         };
@@ -229,8 +229,15 @@ impl Exchange<'_> {
         self.filters_fail && (reason == Reason::ContentFilter || declined)
     }
 
-    /// Reads a whole answer. One without any content is a failure, or is marked where nobody else is to be asked.
-    fn read(&self, outbound: &dyn Outbound, body: &Bytes, meter: &mut Meter, headers: &mut HeaderMap) -> Result<ChatReply, Error> {
+    /// Reads a whole answer. One without any content is a failure, or is marked where nobody else is to be asked; so is one that its
+    /// provider did not complete, where the client would not be told.
+    fn read(
+        &self,
+        (outbound, inbound): (&dyn Outbound, &dyn Inbound),
+        body: &Bytes,
+        meter: &mut Meter,
+        headers: &mut HeaderMap,
+    ) -> Result<ChatReply, Error> {
         let reading = match stand_in::read_reply(outbound, &self.memo, body) {
             Ok(reading) => reading,
             Err(fault) => {
@@ -240,10 +247,14 @@ impl Exchange<'_> {
                 return Err(reported(fault, self.target));
             }
         };
-        if !is_empty(reading.finish.reason, reading.usage.as_ref()) || !has_no_content(&reading) {
+        let empty = is_empty(reading.finish.reason, reading.usage.as_ref()) && has_no_content(&reading);
+        let failed = reading.finish.reason == Reason::Error && (empty || inbound.tells_failures_as_errors());
+        // What is made in the background, nobody can fetch in another form.
+        let pending = reading.finish.is_pending() && self.spoken != self.dispatch.call.door.dialect;
+        if !(empty || failed || pending) {
             return Ok(reading);
         }
-        let unmade = (reading.finish.reason == Reason::Error).then(|| Error::unmade(reading.finish.raw.as_deref()));
+        let unmade = (failed || pending).then(|| Error::unmade(reading.finish.raw.as_deref()));
         if unmade.is_some() || !self.accept_empty {
             reading.usage.into_iter().for_each(|usage| meter.usage(usage));
             return Err(unmade.unwrap_or_else(Error::empty));
@@ -371,13 +382,13 @@ fn glanced(outbound: &dyn Outbound, body: &Bytes, meter: &Meter) -> Option<Glanc
 /// Marks an answer without any content.
 const EMPTY: HeaderName = HeaderName::from_static("x-switchboard-empty");
 
-/// Looks at the tool calls of an answer that is known as a whole.
 /// The body without the mark that some servers put before a text.
 fn unmarked(body: Bytes) -> Bytes {
     const MARK: &[u8] = b"\xef\xbb\xbf";
     if body.starts_with(MARK) { body.slice(MARK.len()..) } else { body }
 }
 
+/// Looks at the tool calls of an answer that is known as a whole.
 fn see_tools(meter: &mut Meter, reply: &ChatReply) {
     if meter.watches_tools() {
         events_of(reply).iter().for_each(|event| meter.see_tools(event));
@@ -386,10 +397,7 @@ fn see_tools(meter: &mut Meter, reply: &ChatReply) {
 
 fn has_no_content(reply: &ChatReply) -> bool {
     // One that is still to be made in the background has none yet.
-    if matches!(reply.finish.raw.as_deref(), Some("queued" | "in_progress")) {
-        return false;
-    }
-    !events_of(reply).iter().any(is_content)
+    !reply.finish.is_pending() && !events_of(reply).iter().any(is_content)
 }
 
 pub(crate) fn framing_of(outbound: &dyn Outbound, headers: &HeaderMap) -> Option<Framing> {

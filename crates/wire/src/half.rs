@@ -303,6 +303,11 @@ pub trait Inbound: Sync {
     /// Writes an error inside a stream that has begun. Nothing may follow it.
     fn write_stream_problem(&self, problem: &Problem, flavor: Flavor, begun: &Begun<'_>) -> Vec<u8>;
 
+    /// Whether an answer that its provider failed to complete is told as an error, for want of a word for such an end.
+    fn tells_failures_as_errors(&self) -> bool {
+        false
+    }
+
     /// Whether the client gets a stream's usage in a frame of its own, and only where it asked for it (`include_usage`).
     fn asks_for_usage(&self) -> bool {
         false

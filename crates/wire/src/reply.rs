@@ -101,6 +101,11 @@ impl Finish {
         Self { words: words.filter(|words| !words.trim().is_empty()), ..self }
     }
 
+    /// Whether it is no end: the answer is still to be made, or made on, in the background.
+    pub fn is_pending(&self) -> bool {
+        self.reason == Reason::Other && matches!(self.raw.as_deref(), Some("queued" | "in_progress"))
+    }
+
     /// What the provider says of why it gives no answer, or no more of it.
     pub fn refusal(&self) -> Option<&str> {
         self.words.as_deref().filter(|_| matches!(self.reason, Reason::ContentFilter | Reason::Refusal))

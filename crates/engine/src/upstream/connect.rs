@@ -112,11 +112,7 @@ fn set_options(stream: &TcpStream, transport: &Transport) -> Result<(), DialErro
     SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE)).map_err(unreachable)
 }
 
-async fn secure(
-    stream: TcpStream,
-    (transport, versions): (&Transport, Versions),
-    origin: &Origin,
-) -> Result<(Wire, Spoken), DialError> {
+async fn secure(stream: TcpStream, (transport, versions): (&Transport, Versions), origin: &Origin) -> Result<(Wire, Spoken), DialError> {
     let failed = || DialError::new(Phase::Tls, DialFault::Tls);
     let config = transport.tls(versions).map_err(|error| failed().with(error))?;
     let name = ServerName::try_from(origin.host().to_owned()).map_err(|error| failed().with(error))?;

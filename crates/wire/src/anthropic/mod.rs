@@ -89,6 +89,10 @@ impl Inbound for Anthropic {
         Box::new(write_events::Writer::new(stamp))
     }
 
+    fn tells_failures_as_errors(&self) -> bool {
+        true
+    }
+
     fn write_problem(&self, problem: &Problem, flavor: Flavor) -> (StatusCode, Vec<u8>) {
         error::write(problem, flavor)
     }

@@ -6,6 +6,7 @@ mod failures;
 pub(crate) mod rig;
 mod rows;
 mod streams;
+mod unmade;
 pub(crate) mod upstream;
 mod waits;
 pub(crate) mod words;

@@ -113,7 +113,9 @@ async fn the_soonest_breaker_is_told_to_every_client() {
     };
     for client in ALL {
         // One request a second is let through to find out: that was just now.
-        ["late", "soon"].map(|id| rig.deployment(id).health.claim_probe(clock::now()));
+        for id in ["late", "soon"] {
+            rig.deployment(id).health.claim_probe(clock::now());
+        }
         let most = left("late").min(left("soon")) + 1;
         let told = rig.ask(&ask(client, false)).await;
         let least = left("late").min(left("soon"));
