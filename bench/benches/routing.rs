@@ -1,4 +1,5 @@
-//! How long it takes to decide where a call goes: a group of 50 deployments, each with a history, by every strategy.
+//! How long it takes to decide where a call goes: a group of 50 deployments, each with a history, by every strategy, and in
+//! every other way there is.
 //!
 //! The goal is 5 µs in the median. Nothing is sent anywhere; what is timed is [`Fleet::plan`], from the call to the ordered targets.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "a bench fails by panicking, and measures real time")]
@@ -11,12 +12,14 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use http::HeaderMap;
 use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::catalog::{Auth, Catalog};
+use switchboard_engine::classify::Tier;
 use switchboard_engine::deployment::{Deployment, Spec};
 use switchboard_engine::guidance::{By, Strategy};
 use switchboard_engine::health::{Registry, Sample};
 use switchboard_engine::principal::Principal;
 use switchboard_engine::route::settings::Settings;
-use switchboard_engine::route::{Fleet, Names};
+use switchboard_engine::route::virtual_model::{Rule, VirtualModel, VirtualTarget};
+use switchboard_engine::route::{Fleet, Names, Overrides, Sla};
 use switchboard_engine::sign::{self, Secret, Signer};
 use switchboard_engine::upstream::Origin;
 use switchboard_engine::wire::dialect::Flavor;
@@ -27,11 +30,12 @@ use switchboard_engine::wire::{Dialect, Operation};
 /// Deployments of the group.
 const GROUP: usize = 50;
 
-fn deployment(number: usize, registry: &Registry) -> Deployment {
+fn deployment(number: usize, place: Place, registry: &Registry) -> Deployment {
     let secret = Secret::from(format!("key-{number}").as_str());
     let spec = Spec {
         id: format!("deployment-{number}"),
-        group: "m".to_owned(),
+        group: place.group.to_owned(),
+        order: place.order,
         provider: "openai".to_owned(),
         model: "gpt-4o-mini".to_owned(),
         base: Some(format!("http://127.0.0.1:{}/v1", 2000 + number)),
@@ -49,6 +53,18 @@ fn deployment(number: usize, registry: &Registry) -> Deployment {
     deployment
 }
 
+/// Where a deployment stands among the others.
+#[derive(Clone, Copy)]
+struct Place {
+    group: &'static str,
+    order: u32,
+}
+
+/// All alike.
+fn alike(_: usize) -> Place {
+    Place { group: "m", order: 0 }
+}
+
 /// Some answers, and the times they took.
 fn history(deployment: &Deployment, number: usize) {
     let now = Instant::now();
@@ -61,11 +77,35 @@ fn history(deployment: &Deployment, number: usize) {
 }
 
 fn fleet(strategy: Strategy) -> Fleet {
-    let registry = Registry::default();
-    let deployments: Vec<Deployment> = (0..GROUP).map(|number| deployment(number, &registry)).collect();
-    deployments.iter().enumerate().for_each(|(number, deployment)| history(deployment, number));
     let settings = Settings { strategy, ..Settings::default() };
-    Fleet::new(deployments, Names { settings, ..Names::default() }, Box::new(|_, _| None))
+    fleet_of(alike, Names { settings, ..Names::default() })
+}
+
+fn fleet_of(place: fn(usize) -> Place, names: Names) -> Fleet {
+    let registry = Registry::default();
+    let deployments: Vec<Deployment> = (0..GROUP).map(|number| deployment(number, place(number), &registry)).collect();
+    deployments.iter().enumerate().for_each(|(number, deployment)| history(deployment, number));
+    Fleet::new(deployments, names, Box::new(|_, _| None))
+}
+
+/// The models of a virtual one, one of each tier.
+const TARGETS: [(&str, Tier); 4] = [("m", Tier::Simple), ("m1", Tier::Standard), ("m2", Tier::Complex), ("m3", Tier::Reasoning)];
+
+/// A virtual model of all deployments, by that rule.
+fn virtual_fleet(rule: Rule) -> Fleet {
+    let target = |(at, (model, tier)): (usize, (&str, Tier))| VirtualTarget {
+        model: model.to_owned(),
+        weight: 10.0 * (at + 1) as f64,
+        priority: at as i64,
+        sla: Some(Sla { time_to_first_token: Some(Duration::from_millis(500)), ..Sla::default() }),
+        tier: Some(tier),
+        overrides: Arc::new(Overrides::candidate()),
+        metadata: Vec::new(),
+    };
+    let targets = TARGETS.into_iter().enumerate().map(target).collect();
+    let model = VirtualModel { name: "v".to_owned(), aliases: Vec::new(), rule, targets, sticky: None, classification: None };
+    let place = |number: usize| Place { group: TARGETS[number % TARGETS.len()].0, order: 0 };
+    fleet_of(place, Names { virtual_models: vec![model], ..Names::default() })
 }
 
 /// A call that says that of the way it wants to go.
@@ -111,6 +151,15 @@ fn decisions(criterion: &mut Criterion) {
     ] {
         let (fleet, call) = (fleet(Strategy::SimpleShuffle), call(wishes));
         group.bench_function(name, |bench| bench.iter(|| fleet.plan(black_box(&call)).unwrap()));
+    }
+    let own = Call { door: Door { flavor: Flavor::OpenRouter, ..plain.door }, ..plain.clone() };
+    let openrouters = fleet(Strategy::SimpleShuffle);
+    group.bench_function("openrouter's manner", |bench| bench.iter(|| openrouters.plan(black_box(&own)).unwrap()));
+    let in_orders = fleet_of(|number| Place { group: "m", order: number as u32 % 5 }, Names::default());
+    group.bench_function("five orders", |bench| bench.iter(|| in_orders.plan(black_box(&plain)).unwrap()));
+    for rule in [Rule::Weight, Rule::Priority, Rule::Latency, Rule::Complexity] {
+        let (fleet, call) = (virtual_fleet(rule), Call { model: "v".to_owned(), ..plain.clone() });
+        group.bench_function(format!("virtual: {}", rule.as_str()), |bench| bench.iter(|| fleet.plan(black_box(&call)).unwrap()));
     }
     group.finish();
 }

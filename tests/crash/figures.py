@@ -40,7 +40,7 @@ Clients (`clients.py`, `floods.py`, `parsers.py`)
 Providers (`providers.py`)
 - u7: 100,000 requests to a provider that closes idle connections after 1 to 50 ms: none fails;
 - u10: 100,000 answers with nonces, every tenth client leaves: none is another's;
-- u12: answers that are bombs, giants, endless: cut, with at most 32 MiB more memory, and another model answers;
+- u12: answers that are bombs, giants, endless, in OpenAI's, Anthropic's, Google's and Amazon's formats: cut, with at most 32 MiB more memory, and another model answers;
 - u13: 10,000 requests of one tenant that fail by its own fault: nothing is ejected, the other one feels nothing.
 
 Resources (`resources.py`)

@@ -1,9 +1,11 @@
 """U7, U10, U12, U13: providers that close, mix up, blow up, and tenants who would have them ejected."""
 
 import asyncio
+import itertools
 import json
 import random
 import re
+import struct
 import time
 import zlib
 
@@ -27,11 +29,28 @@ def bomb(gigabytes):
     return head + block * (gigabytes * 64)
 
 
+def said_in(request):
+    """The first words of a request, in whatever format."""
+    turn = (request.get("messages") or request.get("contents"))[0]
+    content = turn.get("content") or turn.get("parts")
+    return content if isinstance(content, str) else content[0]["text"]
+
+
+# What a client of each format asks a provider of that format for; Amazon's has no clients of its own.
+FORMS = {
+    "openai": lambda words, stream: ("/v1/chat/completions", chat("openai", words, stream=stream)),
+    "anthropic": lambda words, stream: ("/v1/messages", chat("anthropic", words, stream=stream, max_tokens=9)),
+    "gemini": lambda words, stream: (f"/v1beta/models/gemini:{'streamGenerateContent?alt=sse' if stream else 'generateContent'}",
+                                     {"contents": [{"role": "user", "parts": [{"text": words}]}]}),
+    "bedrock": lambda words, stream: ("/v1/chat/completions", chat("bedrock", words, stream=stream)),
+}
+
+
 class Scripted:
     """Does what the last word of the first message says; closes connections that idle, where it is told so."""
 
     def __init__(self, closes=None):
-        self.closes, self.opened, self.answered = closes, 0, 0
+        self.closes, self.opened, self.asked, self.answered, self.framed = closes, 0, 0, 0, False
 
     async def start(self):
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 24)
@@ -41,6 +60,18 @@ class Scripted:
     def model(self, name):
         params = {"model": "openai/m", "api_base": f"http://127.0.0.1:{self.port}/v1", "api_key": "k"}
         return {"model_name": name, "litellm_params": params}
+
+    def forms(self):
+        """A model of each format, by its name."""
+        url = f"http://127.0.0.1:{self.port}"
+        amazon = {"aws_bedrock_runtime_endpoint": url, "aws_access_key_id": "AKIAX", "aws_secret_access_key": "k", "aws_region_name": "us-east-1"}
+        params = {
+            "openai": {"model": "openai/m", "api_base": f"{url}/v1", "api_key": "k"},
+            "anthropic": {"model": "anthropic/claude-haiku-4-5", "api_base": url, "api_key": "k"},
+            "gemini": {"model": "gemini/gemini-2.5-flash", "api_base": url, "api_key": "k"},
+            "bedrock": {"model": "bedrock/anthropic.claude-3-haiku-20240307-v1:0"} | amazon,
+        }
+        return [{"model_name": name, "litellm_params": params} for name, params in params.items()]
 
     async def _serve(self, reader, writer):
         self.opened += 1
@@ -52,7 +83,9 @@ class Scripted:
                 head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), idle)
                 body = await reader.readexactly(int(re.search(rb"content-length: (\d+)", head.lower()).group(1)))
                 request = json.loads(body)
-                said = request["messages"][0]["content"]
+                said = said_in(request)
+                self.framed = b"/converse" in head
+                self.asked += 1
                 await getattr(self, "_" + said.split()[0].replace("-", "_"), self._echo)(writer, said, request.get("stream"))
                 self.answered, used = self.answered + 1, True
         except (asyncio.IncompleteReadError, asyncio.TimeoutError, ConnectionError, OSError):
@@ -119,7 +152,13 @@ class Scripted:
 
     async def _line(self, writer, said, stream):
         piece = b"10000\r\n" + b"x" * 65536 + b"\r\n"
-        await self._pour(writer, b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n6\r\ndata: \r\n", piece)
+        kind, begun = b"text/event-stream", b"data: "
+        if self.framed:
+            # A frame that says that it is a GiB, and proves that it says so.
+            lengths = struct.pack(">II", 1 << 30, 0)
+            kind, begun = b"application/vnd.amazon.eventstream", lengths + struct.pack(">I", zlib.crc32(lengths))
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (kind, len(begun), begun)
+        await self._pour(writer, head, piece)
 
     async def _headers(self, writer, said, stream):
         await self._pour(writer, b"HTTP/1.1 200 OK\r\n", b"x-a: " + b"y" * 1000 + b"\r\n")
@@ -195,17 +234,19 @@ async def u10(folder, count, timed):
 
 
 async def u12(folder, _count, timed):
-    """Answers that are too large in every way: cut, answered by another model, and hardly any memory taken."""
+    """Answers that are too large in every way and every format: cut, answered by another model, and hardly any memory taken."""
     wrong = Found()
     provider = await Scripted().start()
-    models = [provider.model("m"), {"model_name": "good", "litellm_params": {"model": "demo/echo"}}]
-    gateway = await asyncio.to_thread(Gateway, folder, models, more={"litellm_settings": {"fallbacks": [{"m": ["good"]}], "num_retries": 0}})
+    models = [*provider.forms(), {"model_name": "good", "litellm_params": {"model": "demo/echo"}}]
+    # Each is asked, however often it has failed.
+    settings = {"fallbacks": [{name: ["good"]} for name in FORMS], "num_retries": 0, "disable_cooldowns": True}
+    gateway = await asyncio.to_thread(Gateway, folder, models, more={"router_settings": settings})
     try:
-        for _ in range(5):
-            await Line(gateway.port).ask("POST", "/v1/chat/completions", chat("m", "echo x"))
-        for kind in ("packed", "giant", "unannounced", "line", "headers"):
+        for form in [*FORMS.values()] * 5:
+            await Line(gateway.port).ask("POST", *form("echo x", False))
+        for name, kind in itertools.product(FORMS, ("packed", "giant", "unannounced", "line", "headers")):
             for stream in (False, True):
-                before, most, done = resident(gateway), 0, asyncio.Event()
+                before, most, done, asked_before = resident(gateway), 0, asyncio.Event(), provider.asked
 
                 async def watch():
                     nonlocal most
@@ -215,14 +256,15 @@ async def u12(folder, _count, timed):
 
                 watching = asyncio.ensure_future(watch())
                 began = time.monotonic()
-                status, text = await Line(gateway.port).ask("POST", "/v1/chat/completions", chat("m", kind, stream=stream))
+                status, text = await Line(gateway.port).ask("POST", *FORMS[name](kind, stream))
                 done.set()
                 await watching
-                grew = (most - before) / 1024
-                print(f"  {kind}{', streamed' if stream else ''}: {status} after {time.monotonic() - began:.1f} s, {grew:+.0f} MiB")
-                wrong.expect(status == 200 and b'"model":"echo"' in text, f"{kind}: {status} {text[:200]}")
+                grew, shown = (most - before) / 1024, f"{name}, {kind}{', streamed' if stream else ''}"
+                print(f"  {shown}: {status} after {time.monotonic() - began:.1f} s, {grew:+.0f} MiB")
+                # The other model repeats what it is told.
+                wrong.expect(status == 200 and kind.encode() in text and provider.asked == asked_before + 1, f"{shown}: {status} {text[:200]}")
                 # A busy machine looks late, and sees what the tries before have left too.
-                wrong.expect(grew <= (32 if timed else 44), f"{kind}{', streamed' if stream else ''}: {grew:+.0f} MiB")
+                wrong.expect(grew <= (32 if timed else 44), f"{shown}: {grew:+.0f} MiB")
     finally:
         provider.server.close()
         wrong.expect(await asyncio.to_thread(gateway.stop) == 0, "it did not end with 0")

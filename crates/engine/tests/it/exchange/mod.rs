@@ -6,6 +6,7 @@ mod failures;
 pub(crate) mod rig;
 mod rows;
 mod streams;
+mod timers;
 mod unmade;
 pub(crate) mod upstream;
 mod waits;
