@@ -105,7 +105,7 @@ impl fmt::Display for DialError {
             DialFault::Closed => "lost the connection",
             DialFault::Tls => "failed TLS verification or agreement",
             DialFault::Protocol => "met a broken HTTP message",
-            DialFault::Crowded => "was refused as too much for the provider",
+            DialFault::Crowded => "was told that there are too many requests",
             DialFault::TooLarge => "exceeded the response size cap",
             DialFault::Encoding => "met an unusable content coding",
         };
