@@ -1,5 +1,6 @@
 //! Where it is written what money was spent on: the journal beside the gateway, and the ledger in the database.
 
+pub(crate) mod absurd;
 pub mod accounts;
 pub mod prices;
 

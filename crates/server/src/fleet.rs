@@ -219,6 +219,20 @@ fn deployment(
     Deployment::build(spec, catalog, &value, &signer).map_err(|error| error.to_string())
 }
 
+/// Of which provider a deployment is and which model, and what the catalogue says of it.
+pub(crate) fn listed(
+    configured: &Configured,
+    catalog: &Catalog,
+) -> Option<(String, String, Option<switchboard_engine::catalog::ModelCard>)> {
+    let mut named = configured.clone();
+    let (provider, model) = split(catalog, configured).ok()?;
+    let provider = catalog.provider(&provider)?;
+    let model = named::settle(&mut named, provider, catalog, model.into_owned());
+    let based = named.model_info.base_model.and_then(|base| catalog.base(&provider.id, &base));
+    let card = based.or_else(|| catalog.model(&provider.id, &model));
+    Some((provider.id.clone(), model, card))
+}
+
 /// Why that could be no deployment, whatever its credential, if it could not. One that a team brought has its own credential too.
 pub(crate) fn wrong_with(configured: &Configured, config: &Config, catalog: &Catalog) -> Option<String> {
     let mut tried = reachable(configured).into_owned();

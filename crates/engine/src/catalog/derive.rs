@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::model::{ModelCard, key_of};
-use super::price::{self, Component, PriceKey, Rate, Service, Unit};
+use super::price::{self, Component, PriceKey, Prices, Rate, Service, Unit};
 use super::provider::Provider;
 
 mod field;
@@ -246,6 +246,21 @@ pub(crate) fn forget_tokens<'a>(card: &mut ModelCard, fields: impl Iterator<Item
 /// The prices of a card by the names and in the unit that price lists use, as decimals.
 pub fn listed_prices(card: &ModelCard) -> impl Iterator<Item = (String, String)> {
     card.prices.iter().filter_map(|(key, rate)| Some((field::list_name(key)?, rate.to_decimal(0))))
+}
+
+/// The name that price lists have for a price, where they have one.
+pub fn listed_name(key: &PriceKey) -> Option<String> {
+    field::list_name(key)
+}
+
+/// The prices that somebody names: facts as JSON, such as bands of prompt length, and plain prices, by the names of price lists.
+pub fn named_prices<'a>(facts: impl Iterator<Item = (&'a str, String)>, prices: impl Iterator<Item = (&'a str, &'a str)>) -> Prices {
+    let mut card = ModelCard::default();
+    facts.for_each(|(name, json)| set_fact(&mut card, name, &json));
+    prices.for_each(|(name, usd)| {
+        set_price(&mut card, name, usd);
+    });
+    card.prices
 }
 
 /// Sets a fact or an ability by the name that price lists use; `json` is its value. What is neither is left.

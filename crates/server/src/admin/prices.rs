@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Number, Value, json};
-use switchboard_engine::catalog::derive::{listed_prices, set_price};
-use switchboard_engine::catalog::{ModelCard, PicoUsd};
+use switchboard_engine::catalog::derive::set_price;
+use switchboard_engine::catalog::{ModelCard, Prices as PriceList};
+use switchboard_engine::deployment::Spec;
 use switchboard_store::ledger::Attempts;
 use switchboard_store::object::DatedPrice;
 use switchboard_store::{Money, Time};
@@ -13,7 +14,7 @@ use super::form::Form;
 use super::routes::{Action, Row, get, post};
 use super::{Answer, Request};
 use crate::authz::Policy::{Admin, Viewer};
-use crate::books::prices;
+use crate::books::{absurd, prices};
 use crate::money::{self, reprice};
 use crate::refused::Refused;
 
@@ -49,9 +50,6 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
         Do::Reprice => again(request).await,
     }
 }
-
-/// A price that is so many times the one before is taken for a mistake in its unit.
-const ABSURD: i128 = 100;
 
 async fn new(request: &Request) -> Answer {
     let form = request.form("PriceNewRequest")?;
@@ -102,13 +100,7 @@ fn said(request: &Request, form: &Form, mut price: DatedPrice) -> Result<DatedPr
     if price.effective_until.is_some_and(|until| until <= price.effective_from) {
         return Err(Refused::said(400, "effective_until must be after effective_from"));
     }
-    let (app, model) = (&request.app, &price.model);
-    let fleet = app.gateway.fleet();
-    let of_deployment = fleet.deployments().find(|deployment| deployment.spec.id == *model).and_then(|deployment| deployment.card.clone());
-    let present = of_deployment.or_else(|| prices::card(&app.catalog(), model));
-    if present.is_none() && !model.contains('/') {
-        return Err(Refused::said(400, "model must be provider/model, or the id of a deployment"));
-    }
+    let known = known(request, &price)?;
     let sent = form.object("prices");
     if let Some(sent) = sent {
         let named: Option<BTreeMap<String, Number>> =
@@ -118,33 +110,43 @@ fn said(request: &Request, form: &Form, mut price: DatedPrice) -> Result<DatedPr
     if price.prices.is_empty() {
         return Err(Refused::said(400, "prices must be numbers of dollars by name, such as input_cost_per_token"));
     }
-    if sent.is_some() {
-        check(&price.prices, present.as_ref(), form.flag("force") == Some(true))?;
+    let named = meant(&price.prices)?;
+    if sent.is_some() && form.flag("force") != Some(true) {
+        absurd::refuse(&named, &known, &request.app.catalog())?;
     }
     Ok(price)
 }
 
-/// Refuses names that mean nothing, negative prices, and such as are absurdly higher than those that hold.
-fn check(named: &BTreeMap<String, Number>, present: Option<&ModelCard>, force: bool) -> Result<(), Refused> {
-    let known: BTreeMap<String, String> = present.map(|card| listed_prices(card).collect()).unwrap_or_default();
+/// What its model costs from when the price is to hold on, as far as that is known.
+fn known(request: &Request, price: &DatedPrice) -> Result<Vec<PriceList>, Refused> {
+    let (app, model, at) = (&request.app, &price.model, price.effective_from.0);
+    let tariffs = app.books.prices.tariffs();
+    let named = model.split_once('/');
+    let is_such = |spec: &Spec| spec.id == *model || named == Some((&spec.provider, &spec.model));
+    let mut known = absurd::in_force(&app.gateway.fleet(), tariffs, at, is_such);
+    match named {
+        Some((provider, bare)) => {
+            let card = prices::card(&app.catalog(), model);
+            known.extend(tariffs.table().of((provider, bare, ""), card.as_ref(), at).prices().map(|list| PriceList::clone(&list)));
+        }
+        None if !app.gateway.fleet().deployments().any(|deployment| is_such(&deployment.spec)) => {
+            return Err(Refused::said(400, "model must be provider/model, or the id of a deployment"));
+        }
+        None => {}
+    }
+    Ok(known)
+}
+
+/// Prices as they are meant; refuses names that mean nothing, and negative prices.
+fn meant(named: &BTreeMap<String, Number>) -> Result<PriceList, Refused> {
+    let mut card = ModelCard::default();
     for (name, usd) in named {
         let usd = usd.to_string();
-        if usd.starts_with('-') || !set_price(&mut ModelCard::default(), name, &usd) {
+        if usd.starts_with('-') || !set_price(&mut card, name, &usd) {
             return Err(Refused::said(400, &format!("`{name}: {usd}` is no price")));
         }
-        let value = |text: &str| PicoUsd::parse(text).map(|pico| pico.0);
-        if let (Some(now), Some(new)) = (known.get(name).and_then(|text| value(text)), value(&usd))
-            && now > 0
-            && new > now.saturating_mul(ABSURD)
-            && !force
-        {
-            let now = &known[name];
-            let message =
-                format!("`{name}` would be {usd}, more than a hundred times the {now} that holds; send force: true if that is meant");
-            return Err(Refused::said(400, &message));
-        }
     }
-    Ok(())
+    Ok(card.prices)
 }
 
 async fn list(request: &Request) -> Answer {

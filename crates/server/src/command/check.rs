@@ -10,6 +10,7 @@ use switchboard_engine::health::Registry;
 
 use super::serve::is_contained;
 use super::{Outcome, UNUSABLE, complain, say};
+use crate::books::absurd;
 use crate::config::resolved::Deployment;
 use crate::config::{Environment, Location, Overrides, Severity, Source, report};
 use crate::fleet::{self, overlay, transport};
@@ -95,7 +96,7 @@ fn built(config: &Arc<crate::config::Config>) -> (usize, usize) {
             for unusable in unusable {
                 wrong(format!("`{}` cannot be used: {}\n  --> {}", unusable.model_name, unusable.why, unusable.at));
             }
-            for said in in_vain(config, &fleet) {
+            for said in in_vain(config, &fleet).into_iter().chain(absurd::of_config(config, &catalog)) {
                 complain(&format!("warning: {said}"));
                 warnings += 1;
             }

@@ -9,13 +9,14 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Outcome, UNUSABLE, version};
+use crate::books::absurd;
 use crate::config::resolved::TlsFiles;
-use crate::config::{Environment, Overrides, Source, Watch};
+use crate::config::{Config, Environment, Overrides, Source, Watch};
 use crate::descriptors;
 use crate::edge::Address;
 use crate::edge::StopSignals;
 use crate::fleet::Unusable;
-use crate::fleet::overlay::OverlayError;
+use crate::fleet::overlay::{self, OverlayError};
 use crate::in_vain::in_vain;
 use crate::live::Applied;
 use crate::log::{RequestLog, Voice};
@@ -119,6 +120,7 @@ impl Serve {
         for said in in_vain(&gate.app.config(), &gate.app.gateway.fleet()) {
             tracing::warn!("{said}");
         }
+        doubted(gate.app.live.base().as_ref());
         // So would a stop.
         let signals = StopSignals::heed()?;
         greet(&gate);
@@ -208,6 +210,14 @@ fn left_out(unusable: &[Unusable]) {
     }
 }
 
+/// Says which prices of a configuration cannot be meant.
+fn doubted(config: &Config) {
+    let Ok(catalog) = overlay::catalog(config.switchboard.catalog.as_deref()) else { return };
+    for said in absurd::of_config(config, &catalog) {
+        tracing::warn!("{said}");
+    }
+}
+
 /// Says what came of a changed configuration.
 fn told(voice: Voice, outcome: &Reload, applied: Option<Result<Applied, OverlayError>>) {
     match (outcome, applied) {
@@ -225,6 +235,7 @@ fn told(voice: Voice, outcome: &Reload, applied: Option<Result<Applied, OverlayE
                 voice.tell(diagnostic);
             }
             left_out(&applied.unusable);
+            doubted(config);
             tracing::info!(deployments = config.deployments.len(), unusable = applied.unusable.len(), "the configuration is reloaded");
             if !applied.restart.is_empty() {
                 tracing::warn!("restart for the changes of {} to take effect", applied.restart.join(", "));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::app::{Folder, TestApp};
 
 /// The binary in an environment of its own.
-fn switchboard(arguments: &[&str]) -> Command {
+pub(crate) fn switchboard(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
     command.args(arguments).env_clear().env("HOME", "/nonexistent").stdin(Stdio::null());
     command
@@ -72,15 +72,6 @@ fn check_reports_and_counts_what_is_wrong() {
     assert!(err(&output).contains("`mine` cannot be used") && err(&output).contains("OPENAI_API_KEY"), "{}", err(&output));
     assert!(err(&output).contains("unusable.yaml:2:5") && err(&output).contains("`nobody`"), "{}", err(&output));
     assert!(err(&output).contains("2 errors"), "{}", err(&output));
-    let unserved = folder.write(
-        "unserved.yaml",
-        "model_list:\n  - {model_name: mine, litellm_params: {model: openai/gpt-4o}}\n  - {model_name: echo, litellm_params: {model: demo/echo}}\n\
-         switchboard:\n  virtual_models:\n    - name: best\n      routing_config:\n        type: weight-based-routing\n        \
-         load_balance_targets: [{target: echo}, {target: mine}]\n",
-    );
-    let output = run(&["check", path(&unserved)]);
-    let told = "the virtual model `best` never goes to its target `mine`, of which no deployment can be used\n  --> ";
-    assert!(err(&output).contains(told) && err(&output).contains("unserved.yaml:9:"), "{}", err(&output));
     let leaking = folder.write(
         "leaking.yaml",
         "model_list:\n  - {model_name: mine, litellm_params: {model: openai/x, api_key: k, api_base: \"https://me:PASSWORD@host/v1?key=QUERY\"}}\n",
@@ -94,6 +85,27 @@ fn check_reports_and_counts_what_is_wrong() {
     let output = run(&["check", "-q", path(&broken)]);
     assert_eq!((output.status.code(), out(&output)), (Some(64), ""), "{}", err(&output));
     assert_eq!(run(&["check", "/nonexistent/config.yaml"]).status.code(), Some(64));
+}
+
+#[test]
+fn check_warns_of_what_is_hardly_meant() {
+    let folder = Folder::new("hardly-meant");
+    let unserved = folder.write(
+        "unserved.yaml",
+        "model_list:\n  - {model_name: mine, litellm_params: {model: openai/gpt-4o}}\n  - {model_name: echo, litellm_params: {model: demo/echo}}\n\
+         switchboard:\n  virtual_models:\n    - name: best\n      routing_config:\n        type: weight-based-routing\n        \
+         load_balance_targets: [{target: echo}, {target: mine}]\n",
+    );
+    let output = run(&["check", path(&unserved)]);
+    let told = "the virtual model `best` never goes to its target `mine`, of which no deployment can be used\n  --> ";
+    assert!(err(&output).contains(told) && err(&output).contains("unserved.yaml:9:"), "{}", err(&output));
+    let mistaken = folder.write(
+        "mistaken.yaml",
+        "model_list:\n  - {model_name: mini, litellm_params: {model: openai/gpt-4o-mini, api_key: k, input_cost_per_token: 0.15}}\n",
+    );
+    let output = run(&["check", path(&mistaken)]);
+    assert!(err(&output).contains("warning: of `mini`, `input_cost_per_token` is 0.15, more than a hundred times"), "{}", err(&output));
+    assert!(err(&output).contains("mistaken.yaml:2:5"), "{}", err(&output));
 }
 
 #[test]

@@ -91,9 +91,9 @@ fn prices_that_others_entered_are_theirs_and_a_mistaken_unit_must_be_meant() {
         place.ended(&["apply", "--adopt"], 0);
         assert_eq!(prices(gateway)[0]["prices"], json!({"output_cost_per_token": 0.5}), "what is named no longer is gone");
         place.ended(&["plan"], 0);
-        place.write(&file.replace("0.5}, force: true", "0.6}"));
+        place.write(&file.replace("0.5}, force: true", "60.0}"));
         assert!(place.ended(&["apply"], 1).contains("force: true"));
-        place.write(&file.replace("0.5", "0.6"));
+        place.write(&file.replace("0.5", "60.0"));
         place.ended(&["apply"], 0);
     });
 }

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and where services are, the environment says"
 )]
 
+mod absurd;
 mod agents;
 mod alerting;
 mod allowances;

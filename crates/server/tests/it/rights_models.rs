@@ -76,7 +76,7 @@ fn of_the_operators_model_a_team_says_how_it_is_asked() {
     each(|gateway| {
         let boss = boss(gateway);
         let params = json!({"model": "openai/m", "api_base": format!("{}/good", upstream.url()), "api_key": CANARY, "rpm": 5});
-        let made = new(gateway, MASTER, &params, &json!({"input_cost_per_token": 1}));
+        let made = new(gateway, MASTER, &params, &json!({"input_cost_per_token": 0.1}));
         assert_eq!(made.status, 200, "{}", made.text());
         let at = format!("/model/{}/update", made.json()["model_id"].as_str().expect("an id"));
         let change = |body: Value| gateway.as_key(&boss, "PATCH", &at, &body).status.as_u16();
@@ -103,7 +103,7 @@ fn of_the_operators_model_a_team_says_how_it_is_asked() {
         }
         for (info, status) in [
             (json!({"description": "ours"}), 200),
-            (json!({"input_cost_per_token": 1}), 200),
+            (json!({"input_cost_per_token": 0.1}), 200),
             (json!({"input_cost_per_token": 0}), 403),
             (json!({"base_model": "gpt-5-nano"}), 403),
             (json!({"health_check_model": "dear"}), 403),
@@ -118,7 +118,7 @@ fn of_the_operators_model_a_team_says_how_it_is_asked() {
         // Whoever sends the secrets anew brings a model of the team's.
         let own = json!({"api_base": "https://127.0.0.1.nip.invalid/v1", "api_key": "mine", "input_cost_per_token": 0, "rpm": 50});
         assert_eq!(change(json!({"litellm_params": own})), 200);
-        assert_eq!(change(json!({"litellm_params": {"input_cost_per_token": 3}})), 200);
+        assert_eq!(change(json!({"litellm_params": {"input_cost_per_token": 0.003}})), 200);
         assert_eq!(change(json!({"litellm_params": {"api_base": "https://other.example.com"}})), 403);
         assert_ne!(gateway.chat(&key, "x").status, 200);
     });

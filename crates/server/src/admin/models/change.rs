@@ -86,7 +86,7 @@ async fn apply(request: &Request, form: Form, id: String, way: Way, missing: imp
         facts(&mut model, &form, &sent, way, caller.is_admin());
         (model.blocked, model.brought) = (form.flag("blocked").unwrap_or(model.blocked), Some(is_brought));
         (model.updated_at, model.updated_by) = (Some(Time::now()), Some(desk.actor().to_owned()));
-        rules::can_be(&app, &model, &params)?;
+        rules::can_be(&app, &model, &params, form.flag("force") == Some(true))?;
         let model = stored(&desk, &vault, model, params.clone()).await?;
         Ok((model, params))
     });

@@ -30,7 +30,7 @@ pub(super) async fn new(request: &Request) -> Answer {
     let said = Said { sent: &params, news: &params, whole: &params, info: &info, brought: false };
     let is_brought = brought::may_say(&request.caller, &said)?;
     let model = Model { brought: Some(is_brought), ..made(request, &form)? };
-    rules::can_be(&request.app, &model, &params)?;
+    rules::can_be(&request.app, &model, &params, form.flag("force") == Some(true))?;
     let (vault, credentials) = (vault(request).await?, request.app.live.base().credentials.clone());
     let write = request.write(move |desk| async move {
         rules::credential(&desk, &credentials, params.get("litellm_credential_name"), None).await?;

@@ -1,13 +1,16 @@
 //! Who may write which model, and what may stand in it.
 
 use serde_json::{Value, json};
-use switchboard_store::Desk;
+use switchboard_engine::catalog::Prices;
 use switchboard_store::object::{Credential, Model, Team};
+use switchboard_store::{Desk, Time};
 
 use super::Json;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::authz::object::{self, Standing};
+use crate::books::absurd;
+use crate::config::resolved::Deployment;
 use crate::config::{Config, Laid, REFERENCE, may_name};
 use crate::fleet;
 use crate::live::seal;
@@ -74,30 +77,45 @@ pub(super) async fn credential(desk: &Desk, request_names: &[String], sent: Opti
     invalid(format!("Credential '{name}' not found. Create it via /credentials before attaching it to a model."))
 }
 
-/// Refuses what could be no deployment, in the words of the configuration.
-pub(super) fn can_be(app: &App, model: &Model, params: &Json) -> Result<(), Refused> {
+/// Refuses what could be no deployment, in the words of the configuration, and prices whose unit is taken for a mistake unless `forced`.
+pub(super) fn can_be(app: &App, model: &Model, params: &Json, forced: bool) -> Result<(), Refused> {
     let mut entry = Json::new();
     entry.insert("model_name".to_owned(), model.model_name.clone().into());
     entry.insert("litellm_params".to_owned(), Value::Object(params.clone()));
     entry.insert("model_info".to_owned(), Value::Object(model.model_info.clone()));
     // What it refers to may come later.
     let refers = params.contains_key("litellm_credential_name") || !named(params)?.is_empty();
-    let why = Config::wrong_with_model(entry.clone()).or_else(|| {
-        if refers {
-            return None;
-        }
-        let brought = model.brought == Some(true);
-        let ids = brought.then(|| model.model_id.clone()).into_iter().collect();
-        let (config, wrong) = app.live.base().with(&Laid { models: vec![entry], brought: ids, ..Laid::default() });
-        match config.deployments.iter().find(|one| one.model_info.id == model.model_id) {
-            Some(made) => fleet::wrong_with(made, &config, &app.catalog()),
-            None => Some(wrong.errors().next().map_or_else(|| "the model could be no deployment".to_owned(), |one| one.message.clone())),
-        }
-    });
+    if let Some(why) = Config::wrong_with_model(entry.clone()) {
+        return Err(Refused::bad(why));
+    }
+    let brought = model.brought == Some(true);
+    let ids = brought.then(|| model.model_id.clone()).into_iter().collect();
+    let (config, wrong) = app.live.base().with(&Laid { models: vec![entry], brought: ids, ..Laid::default() });
+    let made = config.deployments.iter().find(|one| one.model_info.id == model.model_id);
+    let why = match made {
+        _ if refers => None,
+        Some(made) => fleet::wrong_with(made, &config, &app.catalog()),
+        None => Some(wrong.errors().next().map_or_else(|| "the model could be no deployment".to_owned(), |one| one.message.clone())),
+    };
     match why {
-        None => Ok(()),
+        None if forced => Ok(()),
+        None => made.map_or(Ok(()), |made| is_plausible(app, made)),
         Some(why) => Err(Refused::bad(why)),
     }
+}
+
+/// Refuses prices that are far above those in force, unless it has them already.
+fn is_plausible(app: &App, made: &Deployment) -> Result<(), Refused> {
+    let (catalog, named, tariffs) = (app.catalog(), absurd::named(made), app.books.prices.tariffs());
+    let has = |one: &Deployment| one.model_info.id == made.model_info.id && one.model == made.model && absurd::named(one) == named;
+    if named.is_empty() || app.config().deployments.iter().any(has) {
+        return Ok(());
+    }
+    let Some((provider, model, card)) = fleet::listed(made, &catalog) else { return Ok(()) };
+    let now = Time::now().0;
+    let mut known = absurd::in_force(&app.gateway.fleet(), tariffs, now, |spec| (&spec.provider, &spec.model) == (&provider, &model));
+    known.extend(tariffs.table().of((&provider, &model, ""), card.as_ref(), now).prices().map(|list| Prices::clone(&list)));
+    absurd::refuse(&named, &known, &catalog)
 }
 
 /// Parameters that say how a model is reached. A request that sends the rest anew leaves these, unless it says otherwise.

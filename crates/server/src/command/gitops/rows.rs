@@ -175,6 +175,7 @@ pub(super) const KINDS: [Kind; 20] = [
         create: Call("POST", "/model/new"),
         update: Call("POST", "/model/update"),
         delete: Delete::By(Call("POST", "/model/delete"), "id"),
+        once: &["force"],
         ..USUAL
     },
     Kind {
