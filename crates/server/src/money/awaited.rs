@@ -103,8 +103,8 @@ impl Awaited {
             Some((amount, owed, Some(basis)))
         };
         let wanted = wanted(&self.given);
-        let changed = ledger::told_later(store, &app.books.instance(), (&wanted, &self.given.call), ACTOR, price).await?;
-        remember(app, &changed);
+        let whose = (&wanted, self.given.call.as_str());
+        ledger::told_later(store, &app.books.instance(), whose, ACTOR, price, |written| remember(app, written)).await?;
         Ok(())
     }
 }

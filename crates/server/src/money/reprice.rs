@@ -10,7 +10,7 @@ use switchboard_engine::tariff::Tariffs;
 use switchboard_engine::terms::NanoUsd;
 use switchboard_engine::wire::reply::Usage;
 use switchboard_store::ledger::report::{self, Given};
-use switchboard_store::ledger::{self, Attempted, Attempts, Changed, Reckoned};
+use switchboard_store::ledger::{self, Attempted, Attempts, Changed, Difference, Reckoned};
 use switchboard_store::{Store, StoreError};
 
 use crate::app::App;
@@ -21,23 +21,20 @@ pub(super) const ACTOR: &str = "gateway";
 /// What the gateway that runs charges by; what is corrected is corrected in its memory too.
 pub(crate) async fn of_app(app: &App, wanted: &Attempts, (actor, dry): (&str, bool)) -> Result<Changed, StoreError> {
     let Some(store) = &app.store else { return Ok(Changed::default()) };
+    let _alone = app.books.correcting().await;
     app.books.settled(Duration::from_secs(30)).await?;
     let fleet = app.gateway.fleet();
     let cards = fleet.deployments().filter_map(|deployment| Some((deployment.spec.id.clone(), deployment.card.clone()?))).collect();
     let (catalog, tariffs) = (app.catalog(), app.books.prices.tariffs().clone());
-    let changed = run(store, &app.books.instance(), wanted, (actor, dry), &Sheets { catalog, cards, tariffs }).await?;
-    if !dry {
-        remember(app, &changed);
-    }
-    Ok(changed)
+    run(store, &app.books.instance(), wanted, (actor, dry), &Sheets { catalog, cards, tariffs }, |written| remember(app, written)).await
 }
 
 /// The gateway's memory has what was corrected, where it has not from elsewhere.
-pub(super) fn remember(app: &App, changed: &Changed) {
+pub(super) fn remember(app: &App, written: &[Difference]) {
     if app.book.is_shared() {
         return;
     }
-    for (id, windows, amount) in &changed.scopes {
+    for (id, windows, amount) in written {
         let windows: Vec<_> =
             windows.iter().filter(|(window, start)| window.start(app.book.now()) == *start).map(|(window, _)| *window).collect();
         app.book.correct(id, *amount, &windows);
@@ -74,8 +71,7 @@ pub(crate) async fn told_later(
     };
     // A second later than it was over: the last attempt began before.
     let wanted = Attempts { from, until: until + 1_000_000, ..Attempts::default() };
-    let changed = ledger::told_later(store, &app.books.instance(), (&wanted, &call), ACTOR, price).await?;
-    remember(app, &changed);
+    ledger::told_later(store, &app.books.instance(), (&wanted, &call), ACTOR, price, |written| remember(app, written)).await?;
     Ok(())
 }
 
@@ -104,6 +100,7 @@ pub(crate) async fn run(
     wanted: &Attempts,
     who: (&str, bool),
     sheets: &Sheets,
+    written: impl FnMut(&[Difference]),
 ) -> Result<Changed, StoreError> {
     let listed: std::cell::RefCell<HashMap<(String, String), Option<ModelCard>>> = Default::default();
     let price = |one: &Attempted| {
@@ -114,7 +111,7 @@ pub(crate) async fn run(
         });
         reckoned(basis, card.as_ref(), &sheets.tariffs)
     };
-    ledger::reprice(store, instance, wanted, who, price).await
+    ledger::reprice(store, instance, wanted, who, price, written).await
 }
 
 /// What that is charged, and what is owed; none where its price is not known.

@@ -130,45 +130,82 @@ struct Corrected {
 
 /// Gives every attempt of that time to `each`, in the order in which they began.
 pub async fn attempts(store: &Store, wanted: &Attempts, mut each: impl FnMut(Attempted)) -> Result<(), StoreError> {
-    let (from, until) = (bound(wanted.from), bound(wanted.until));
-    let mut after = (String::new(), String::new());
-    let mut open: Option<Attempted> = None;
-    let mut early: HashMap<String, Corrected> = HashMap::new();
-    loop {
-        let (pool, page, text) = (store.sql().pool.clone(), after.clone(), (from.clone(), until.clone()));
-        let rows = store.thread().run(async move {
-            let query = sqlx::query(PAGE).bind(text.0).bind(text.1).bind(page.0).bind(page.1);
+    let mut pages = Pages::of(store, wanted);
+    while let Some(page) = pages.next().await? {
+        page.into_iter().for_each(&mut each);
+    }
+    Ok(())
+}
+
+/// Attempts of a time, some at once. Rows that are written of those that were given are not read again.
+pub(super) struct Pages<'a> {
+    store: &'a Store,
+    wanted: &'a Attempts,
+    /// The last row that was read.
+    after: (String, String),
+    /// An attempt of which further rows may follow.
+    open: Option<Attempted>,
+    early: HashMap<String, Corrected>,
+    ended: bool,
+}
+
+impl<'a> Pages<'a> {
+    pub(super) fn of(store: &'a Store, wanted: &'a Attempts) -> Self {
+        Self { store, wanted, after: Default::default(), open: None, early: HashMap::new(), ended: false }
+    }
+
+    /// The next of them; none where there are no more.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Attempted>>, StoreError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let (pool, page) = (self.store.sql().pool.clone(), self.after.clone());
+        let (from, until) = (bound(self.wanted.from), bound(self.wanted.until));
+        let rows = self.store.thread().run(async move {
+            let query = sqlx::query(PAGE).bind(from).bind(until).bind(page.0).bind(page.1);
             Ok(query.fetch_all(&pool).await?)
         });
         let rows = rows.await?;
-        let Some(last) = rows.last() else { break };
-        after = (last.try_get(0)?, last.try_get(1)?);
-        for row in &rows {
-            let (attempt, kind): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-            if open.as_ref().is_some_and(|open| open.attempt != attempt) {
-                early.clear();
-                open.take().into_iter().filter(|one| wanted.holds(one)).for_each(&mut each);
-            }
-            let (amount, owed): (i64, Option<i64>) = (row.try_get(4)?, row.try_get(5)?);
-            let owed = owed.unwrap_or(amount);
-            if kind == SETTLE {
-                let mut found = read(row, attempt.clone(), (amount, owed))?;
-                // Corrections sort before what they correct.
-                if let Some(Corrected { amount, owed, count, basis }) = early.remove(&attempt) {
-                    (found.amount, found.owed, found.corrections) = (found.amount + amount, found.owed + owed, count);
-                    found.basis = basis.or(found.basis);
-                }
-                open = Some(found);
-            } else {
-                let before = early.entry(attempt).or_default();
-                (before.amount, before.owed, before.count) = (before.amount + amount, before.owed + owed, before.count + 1);
-                let basis: Option<String> = row.try_get(9)?;
-                before.basis = basis.and_then(|text| serde_json::from_str(&text).ok()).or(before.basis.take());
-            }
+        let mut whole = Vec::new();
+        match rows.last() {
+            Some(last) => self.after = (last.try_get(0)?, last.try_get(1)?),
+            None => self.ended = true,
         }
+        for row in &rows {
+            self.take(row, &mut whole)?;
+        }
+        if self.ended {
+            whole.extend(self.open.take());
+        }
+        whole.retain(|one| self.wanted.holds(one));
+        Ok(Some(whole))
     }
-    open.take().into_iter().filter(|one| wanted.holds(one)).for_each(&mut each);
-    Ok(())
+
+    /// Reads a row; what it shows to be whole goes `into` the page.
+    fn take(&mut self, row: &AnyRow, into: &mut Vec<Attempted>) -> Result<(), StoreError> {
+        let (attempt, kind): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        if self.open.as_ref().is_some_and(|open| open.attempt != attempt) {
+            self.early.clear();
+            into.extend(self.open.take());
+        }
+        let (amount, owed): (i64, Option<i64>) = (row.try_get(4)?, row.try_get(5)?);
+        let owed = owed.unwrap_or(amount);
+        if kind == SETTLE {
+            let mut found = read(row, attempt.clone(), (amount, owed))?;
+            // Corrections sort before what they correct.
+            if let Some(Corrected { amount, owed, count, basis }) = self.early.remove(&attempt) {
+                (found.amount, found.owed, found.corrections) = (found.amount + amount, found.owed + owed, count);
+                found.basis = basis.or(found.basis);
+            }
+            self.open = Some(found);
+        } else {
+            let before = self.early.entry(attempt).or_default();
+            (before.amount, before.owed, before.count) = (before.amount + amount, before.owed + owed, before.count + 1);
+            let basis: Option<String> = row.try_get(9)?;
+            before.basis = basis.and_then(|text| serde_json::from_str(&text).ok()).or(before.basis.take());
+        }
+        Ok(())
+    }
 }
 
 /// The least id of an attempt that begins then.

@@ -1,17 +1,18 @@
 //! A period reckoned again at other prices.
 //!
-//! What differs is a correction of the attempt: a row with the attempt's own id and the run's name, for the same accounts and
-//! windows. A run that is repeated finds nothing that differs.
+//! What differs is a correction of the attempt: a row with the attempt's own id, for the same accounts and windows. Rows are written page
+//! by page, and named by how often the attempt was corrected before: a run that ends early is gone on with by the next one, of two at once
+//! one writes, and a run that is repeated finds nothing that differs.
 //!
 //! The same holds for a single attempt of which its provider tells later what it took.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sqlx::Row;
 use switchboard_engine::terms::{Level, NanoUsd, ScopeId, Window};
 
 use super::adjust::{ADJUST, write};
-use super::attempts::{Attempted, Attempts, Reckoned, attempts};
+use super::attempts::{Attempted, Attempts, Pages, Reckoned, attempts};
 use super::post::{Debit, Posting};
 use crate::error::StoreError;
 use crate::open::Store;
@@ -30,8 +31,6 @@ pub struct Changed {
     pub amount: i64,
     /// What providers are owed more, or less.
     pub owed: i64,
-    /// What each scope has spent more, or less, by window and its start.
-    pub scopes: Vec<Difference>,
 }
 
 /// A scope, its windows with their starts, and what it has spent more, or less.
@@ -39,12 +38,13 @@ pub type Difference = (ScopeId, Vec<(Window, i64)>, NanoUsd);
 
 /// Attempts that are corrected in one transaction.
 const BATCH: usize = 500;
-const ACCOUNTS: &str = "SELECT id, level, name, model FROM ledger_accounts";
+const ACCOUNTS: &str = "SELECT id, level, name, model FROM ledger_accounts WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1))";
+const ACCOUNTS_POSTGRES: &str =
+    "SELECT id, level, name, model FROM ledger_accounts WHERE id IN (SELECT CAST(json_array_elements_text($1::json) AS BIGINT))";
 
-/// Why amounts are corrected.
+/// Why amounts are corrected, and by whom.
+#[derive(Clone, Copy)]
 struct Run<'a> {
-    /// The name of the rows: of an attempt and a name there is one row.
-    name: String,
     reason: &'a str,
     actor: &'a str,
     dry: bool,
@@ -54,17 +54,17 @@ struct Run<'a> {
 type Priced = (i64, i64, Option<Reckoned>);
 
 /// Reckons attempts again by `price`, which gives what is charged and what is owed; what it does not know stays. Unless `dry`, what
-/// differs is written down.
+/// differs is written down, and `written` is told each time what that adds to whom.
 pub async fn reprice(
     store: &Store,
     instance: &str,
     wanted: &Attempts,
     (actor, dry): (&str, bool),
     price: impl Fn(&Attempted) -> Option<(i64, i64)>,
+    written: impl FnMut(&[Difference]),
 ) -> Result<Changed, StoreError> {
-    let reason = "reckoned again at the prices that hold";
-    let run = Run { name: format!("{ADJUST}/{:013x}", micros()), reason, actor, dry };
-    corrected(store, instance, wanted, &run, |one| price(one).map(|(amount, owed)| (amount, owed, None))).await
+    let run = Run { reason: "reckoned again at the prices that hold", actor, dry };
+    corrected(store, instance, wanted, run, |one| price(one).map(|(amount, owed)| (amount, owed, None)), written).await
 }
 
 /// Corrects the one attempt of a call that was settled by guess, now that its provider has told what it took: once. `price` gives what
@@ -75,12 +75,13 @@ pub async fn told_later(
     (wanted, call): (&Attempts, &str),
     actor: &str,
     price: impl Fn(&Attempted) -> Option<Priced>,
+    written: impl FnMut(&[Difference]),
 ) -> Result<Changed, StoreError> {
     let price = |one: &Attempted| if is_guess(one, call) { price(one) } else { None };
-    let reason = "the provider has told what it took";
-    let run = |dry| Run { name: format!("{ADJUST}/told"), reason, actor, dry };
-    let found = corrected(store, instance, wanted, &run(true), price).await?;
-    if found.reckoned == 1 { corrected(store, instance, wanted, &run(false), price).await } else { Ok(Changed::default()) }
+    let run = Run { reason: "the provider has told what it took", actor, dry: true };
+    let found = corrected(store, instance, wanted, run, price, |_| {}).await?;
+    let run = Run { dry: false, ..run };
+    if found.reckoned == 1 { corrected(store, instance, wanted, run, price, written).await } else { Ok(Changed::default()) }
 }
 
 /// Whether the one attempt of a call was settled by guess, and its provider has not told yet what it took.
@@ -98,42 +99,50 @@ async fn corrected(
     store: &Store,
     instance: &str,
     wanted: &Attempts,
-    run: &Run<'_>,
+    run: Run<'_>,
     price: impl Fn(&Attempted) -> Option<Priced>,
+    mut written: impl FnMut(&[Difference]),
 ) -> Result<Changed, StoreError> {
     let mut changed = Changed::default();
-    let mut differing: Vec<(Attempted, Priced)> = Vec::new();
-    attempts(store, wanted, |one| {
-        changed.attempts += 1;
-        let Some((amount, owed, basis)) = price(&one) else { return };
-        changed.reckoned += 1;
-        if (amount, owed) != (one.amount, one.owed) {
-            changed.changed += 1;
-            changed.amount += amount - one.amount;
-            changed.owed += owed - one.owed;
-            differing.push((one, (amount, owed, basis)));
-        }
-    })
-    .await?;
-    let accounts = accounts(store).await?;
-    let mut scopes: HashMap<(ScopeId, Vec<(Window, i64)>), i64> = HashMap::new();
-    let mut postings = Vec::with_capacity(differing.len());
-    for (one, (amount, owed, basis)) in differing {
-        let debits = debits(&one.debits, &accounts);
-        for debit in &debits {
-            if let Some(level) = Level::from_name(&debit.level) {
-                let id = ScopeId {
-                    level,
-                    id: debit.name.as_str().into(),
-                    model: (!debit.model.is_empty()).then(|| debit.model.as_str().into()),
-                };
-                let windows = debit.windows.iter().filter_map(|(span, start)| Some((Window::read(span)?, *start))).collect();
-                *scopes.entry((id, windows)).or_default() += amount - one.amount;
+    let mut pages = Pages::of(store, wanted);
+    while let Some(page) = pages.next().await? {
+        let mut differing: Vec<(Attempted, Priced)> = Vec::new();
+        for one in page {
+            changed.attempts += 1;
+            let Some((amount, owed, basis)) = price(&one) else { continue };
+            changed.reckoned += 1;
+            if (amount, owed) != (one.amount, one.owed) {
+                changed.changed += 1;
+                changed.amount += amount - one.amount;
+                changed.owed += owed - one.owed;
+                differing.push((one, (amount, owed, basis)));
             }
         }
+        while !run.dry && !differing.is_empty() {
+            let rest = differing.split_off(differing.len().min(BATCH));
+            let (postings, differences) = postings(store, std::mem::replace(&mut differing, rest), run).await?;
+            write(store, instance, postings).await?;
+            written(&differences);
+        }
+    }
+    Ok(changed)
+}
+
+/// The rows that correct those attempts, and what they add to whom.
+async fn postings(store: &Store, differing: Vec<(Attempted, Priced)>, run: Run<'_>) -> Result<(Vec<Posting>, Vec<Difference>), StoreError> {
+    let debited: Vec<Debited> = differing.iter().map(|(one, _)| serde_json::from_str(&one.debits).unwrap_or_default()).collect();
+    let owing = differing.iter().map(|(one, _)| one.credit);
+    let accounts = accounts(store, debited.iter().flatten().map(|(account, _)| *account).chain(owing).collect()).await?;
+    let mut scopes: HashMap<(ScopeId, Vec<(Window, i64)>), i64> = HashMap::new();
+    let mut postings = Vec::with_capacity(differing.len());
+    for ((one, (amount, owed, basis)), debited) in differing.into_iter().zip(debited) {
+        let debits = debits(debited, &accounts);
+        for (id, windows) in debits.iter().filter_map(scope) {
+            *scopes.entry((id, windows)).or_default() += amount - one.amount;
+        }
         postings.push(Posting {
+            kind: format!("{ADJUST}/{}", one.corrections),
             attempt: one.attempt,
-            kind: run.name.clone(),
             at: micros(),
             call: one.call,
             amount: amount - one.amount,
@@ -148,24 +157,29 @@ async fn corrected(
             actor: Some(run.actor.to_owned()),
         });
     }
-    changed.scopes = scopes.into_iter().map(|((id, windows), amount)| (id, windows, NanoUsd(amount))).collect();
-    if !run.dry {
-        while !postings.is_empty() {
-            let rest = postings.split_off(postings.len().min(BATCH));
-            write(store, instance, std::mem::replace(&mut postings, rest)).await?;
-        }
-    }
-    Ok(changed)
+    Ok((postings, scopes.into_iter().map(|((id, windows), amount)| (id, windows, NanoUsd(amount))).collect()))
 }
 
-async fn accounts(store: &Store) -> Result<HashMap<i64, [String; 3]>, StoreError> {
-    let pool = store.sql().pool.clone();
-    let rows = store.thread().run(async move { Ok(sqlx::query(ACCOUNTS).fetch_all(&pool).await?) }).await?;
+/// Whom that counts for, and in which windows.
+fn scope(debit: &Debit) -> Option<(ScopeId, Vec<(Window, i64)>)> {
+    let model = (!debit.model.is_empty()).then(|| debit.model.as_str().into());
+    let id = ScopeId { level: Level::from_name(&debit.level)?, id: debit.name.as_str().into(), model };
+    Some((id, debit.windows.iter().filter_map(|(span, start)| Some((Window::read(span)?, *start))).collect()))
+}
+
+type Accounts = HashMap<i64, [String; 3]>;
+/// Who is debited, as the ledger has it: accounts and windows.
+type Debited = Vec<(i64, Vec<(String, i64)>)>;
+
+/// The level, name and model of those accounts.
+async fn accounts(store: &Store, wanted: BTreeSet<i64>) -> Result<Accounts, StoreError> {
+    let list = serde_json::Value::from_iter(wanted).to_string();
+    let (pool, text) = (store.sql().pool.clone(), store.sql().either(ACCOUNTS, ACCOUNTS_POSTGRES).to_owned());
+    let rows = store.thread().run(async move { Ok(sqlx::query(sqlx::AssertSqlSafe(text)).bind(list).fetch_all(&pool).await?) }).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, [row.try_get(1)?, row.try_get(2)?, row.try_get(3)?]))).collect()
 }
 
-fn debits(text: &str, accounts: &HashMap<i64, [String; 3]>) -> Vec<Debit> {
-    let read: Vec<(i64, Vec<(String, i64)>)> = serde_json::from_str(text).unwrap_or_default();
-    let named = read.into_iter().filter_map(|(account, windows)| Some((accounts.get(&account)?, windows)));
+fn debits(debited: Debited, accounts: &Accounts) -> Vec<Debit> {
+    let named = debited.into_iter().filter_map(|(account, windows)| Some((accounts.get(&account)?, windows)));
     named.map(|([level, name, model], windows)| Debit { level: level.clone(), name: name.clone(), model: model.clone(), windows }).collect()
 }

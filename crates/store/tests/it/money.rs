@@ -1,11 +1,15 @@
 //! What is reckoned again, put right and set off: rows are added, never changed.
 
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use switchboard_engine::admit::journal::{AttemptId, Basis, Ending, Journal as _, Settlement};
 use switchboard_engine::terms::{Level, NanoUsd, ScopeId, Window};
 use switchboard_store::journal::{Durability, Journal};
-use switchboard_store::ledger::{Attempts, Correction, Passing, Writer, correct, report, reprice, spends, verify};
+use switchboard_store::ledger::{Attempts, Correction, Difference, Passing, Writer, correct, report, reprice, spends, verify};
 use switchboard_store::{Store, micros};
 
 use crate::ledger::{futures, intend, settle};
@@ -49,18 +53,68 @@ fn a_period_is_reckoned_again_once() {
             let settled = if one.corrections > 0 { one.amount / 2 } else { one.amount };
             Some((settled * 2, settled))
         };
-        let dry = futures(reprice(store, "i", &wanted, ("me", true), double));
+        let dry = futures(reprice(store, "i", &wanted, ("me", true), double, |_| {}));
         assert_eq!((dry.attempts, dry.changed, dry.amount), (3, 3, 60));
         assert_eq!(of_key(store)[0].2, NanoUsd(60), "nothing was written");
-        let done = futures(reprice(store, "i", &wanted, ("me", false), double));
+        let done = futures(reprice(store, "i", &wanted, ("me", false), double, |_| {}));
         assert_eq!((done.changed, done.amount, done.owed), (3, 60, 0));
         let day = Window::DAILY.start(micros());
         assert_eq!(of_key(store), [(Window::Lifetime, 0, NanoUsd(120)), (Window::DAILY, day, NanoUsd(120))]);
-        let again = futures(reprice(store, "i", &wanted, ("me", false), double));
+        let again = futures(reprice(store, "i", &wanted, ("me", false), double, |_| {}));
         assert_eq!((again.attempts, again.changed), (3, 0), "once is enough");
         let sums =
             futures(report::sums(store, report::Days { kind: "all", ..report::Days::default() }, &[], report::SumSort::Dearest, (1, 0)));
         assert_eq!((sums[0].spend, sums[0].requests), (120, 3));
+        clean(store);
+    });
+}
+
+/// Some thousands of attempts, a run that ends in the middle, and two at once.
+#[test]
+fn a_period_is_reckoned_again_in_pieces_and_nothing_twice() {
+    const ATTEMPTS: u64 = 4_500;
+    each(|store| {
+        carried(store, |journal| {
+            for _ in 0..ATTEMPTS {
+                let attempt = AttemptId::mint(micros());
+                intend(journal, attempt, 1);
+                settle(journal, attempt, 10);
+            }
+        });
+        let wanted = Attempts { from: micros() - 600_000_000, until: micros() + 60_000_000, ..Attempts::default() };
+        let dearer = |_: &switchboard_store::ledger::Attempted| Some((15, 15));
+        let key = ScopeId::new(Level::Key, "k");
+        let of_key_in = |written: &[Difference]| written.iter().filter(|(id, ..)| *id == key).map(|(.., amount)| amount.0).sum::<i64>();
+        let (most, sum) = (Cell::new(0), Cell::new(0));
+        let written = |written: &[Difference]| {
+            most.set(most.get().max(of_key_in(written)));
+            sum.set(sum.get() + of_key_in(written));
+        };
+        // As if it were killed when it has written twice.
+        let count = Cell::new(0);
+        futures(async {
+            let mut run = pin!(reprice(store, "i", &wanted, ("me", false), dearer, |some| {
+                written(some);
+                count.set(count.get() + 1);
+            }));
+            let ends = poll_fn(|context| match run.as_mut().poll(context) {
+                Poll::Pending if count.get() < 2 => Poll::Pending,
+                _ => Poll::Ready(()),
+            });
+            ends.await;
+            Ok(())
+        });
+        assert!(most.get() <= 500 * 5, "{} at once", most.get());
+        assert!(sum.get() < 5 * ATTEMPTS as i64, "it ended early");
+        let both = futures(async {
+            let one = reprice(store, "i", &wanted, ("me", false), dearer, |_| {});
+            let other = reprice(store, "another", &wanted, ("you", false), dearer, |_| {});
+            let (one, other) = tokio::join!(one, other);
+            Ok((one?, other?))
+        });
+        assert!(both.0.changed < ATTEMPTS && both.0.attempts == ATTEMPTS && both.1.attempts == ATTEMPTS, "{both:?}");
+        assert_eq!(of_key(store)[0].2, NanoUsd(15 * ATTEMPTS as i64));
+        assert_eq!(futures(reprice(store, "i", &wanted, ("me", false), dearer, |_| {})).changed, 0);
         clean(store);
     });
 }
@@ -84,10 +138,10 @@ fn what_a_row_forgot_of_its_terms_the_log_knows() {
             Some("flex") => Some((8_375, 8_375)),
             _ => Some((16_750, 16_750)),
         };
-        let done = futures(reprice(store, "i", &wanted, ("me", false), by_terms));
+        let done = futures(reprice(store, "i", &wanted, ("me", false), by_terms, |_| {}));
         assert_eq!((done.attempts, done.changed, done.amount), (3, 1, -8_375), "where that deployment answered, and nowhere else");
         assert_eq!(of_key(store)[0].2, NanoUsd(16_750 * 2 + 8_375));
-        assert_eq!(futures(reprice(store, "i", &wanted, ("me", true), by_terms)).changed, 0);
+        assert_eq!(futures(reprice(store, "i", &wanted, ("me", true), by_terms, |_| {})).changed, 0);
         clean(store);
     });
 }
