@@ -61,8 +61,8 @@ struct Keys {
     former: Vec<MasterKey>,
 }
 
-const KEY: &str = "SWITCHBOARD_SEALING_KEY";
-const KEY_FILE: &str = "SWITCHBOARD_SEALING_KEY_FILE";
+pub(crate) const KEY: &str = "SWITCHBOARD_SEALING_KEY";
+pub(crate) const KEY_FILE: &str = "SWITCHBOARD_SEALING_KEY_FILE";
 const FORMER: &str = "SWITCHBOARD_FORMER_SEALING_KEY";
 const FORMER_FILE: &str = "SWITCHBOARD_FORMER_SEALING_KEY_FILE";
 const SALT: &str = "LITELLM_SALT_KEY";
@@ -228,17 +228,38 @@ impl Keys {
         let master = match (Self::given(environment)?, own_place(config)) {
             (Some(key), _) => Some(key),
             (None, Some(folder)) => Some(MasterKey::of_file_or_new(&folder.join(OWN_FILE))?),
-            // As LiteLLM does: where nothing else is said, the administrator's key seals.
-            (None, None) => match &config.general.master_key {
-                Some(key) if config.general.database_url.is_some() => {
+            (None, None) => {
+                let key = of_administrator(config)?;
+                if key.is_some() {
                     tracing::warn!("secrets are sealed with the master key, which can then not be changed alone; set {KEY}");
-                    MasterKey::of_text(&format!("master key: {}", key.expose())).map(Some).map_err(TrustError::Vault)?
                 }
-                Some(_) | None => None,
-            },
+                key
+            }
         };
         Ok(master.map(|master| Self { master, former }))
     }
+}
+
+/// As LiteLLM does: where nothing else is said, the administrator's key seals.
+fn of_administrator(config: &Config) -> Result<Option<MasterKey>, TrustError> {
+    let key = config.general.master_key.as_ref().filter(|_| config.general.database_url.is_some());
+    Ok(key.map(|key| MasterKey::of_text(&format!("master key: {}", key.expose()))).transpose()?)
+}
+
+/// Whether a gateway there would open what was sealed with the keys of those fingerprints. `own` is the key that one made for itself, as
+/// it would find it; without a configuration nothing is known of an administrator's.
+pub(crate) fn opens(
+    (environment, config): (&Environment, Option<&Config>),
+    own: Option<&Path>,
+    sealed_by: &[String],
+) -> Result<bool, TrustError> {
+    let mut keys: Vec<MasterKey> = [variable(environment, FORMER)?, file(environment, FORMER_FILE)?].into_iter().flatten().collect();
+    keys.extend(match (Keys::given(environment)?, own) {
+        (Some(key), _) => Some(key),
+        (None, Some(own)) => Some(MasterKey::of_file(own)?),
+        (None, None) => config.map(of_administrator).transpose()?.flatten(),
+    });
+    Ok(sealed_by.iter().all(|fingerprint| keys.iter().any(|key| key.fingerprint() == fingerprint)))
 }
 
 fn variable(environment: &Environment, name: &'static str) -> Result<Option<MasterKey>, TrustError> {

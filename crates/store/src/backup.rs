@@ -45,6 +45,9 @@ pub struct Manifest {
     pub database: String,
     /// The versions of the schema it was at.
     pub schema: Vec<i64>,
+    /// The fingerprints of the keys without which its secrets stay sealed; backups of before they were noted have none.
+    #[serde(default)]
+    pub sealed_by: Vec<String>,
     /// Its files.
     pub files: Vec<Part>,
 }
@@ -132,9 +135,9 @@ pub fn backup(store: &Store, folder: &Path, beside: &Beside, logical: bool) -> R
     for (name, _) in beside.files.iter().filter(|(name, _)| folder.join(name).exists()) {
         parts.push(part(folder, name, None)?);
     }
-    let schema = tables::schema(store)?;
+    let (schema, sealed_by) = (tables::schema(store)?, tables::sealed_by(store)?);
     let database = if as_file { "file" } else { "tables" }.to_owned();
-    let manifest = Manifest { form: FORM, made_at: Time::now(), database, schema, files: parts };
+    let manifest = Manifest { form: FORM, made_at: Time::now(), database, schema, sealed_by, files: parts };
     let text = serde_json::to_vec_pretty(&manifest).map_err(|error| BackupError::Damaged(error.to_string()))?;
     write(&folder.join(MANIFEST), &text)?;
     Ok(manifest)

@@ -37,7 +37,9 @@ Examples:
   switchboard restore -c config.yaml --from /backups/monday
   switchboard restore --database-url postgresql://… --from /backups/monday
 
-No gateway may run on what is restored. A backup of one database comes back into the other too. Afterwards the ledger is verified.")]
+No gateway may run on what is restored. A backup of one database comes back into the other too. Afterwards the ledger is verified.
+Nothing is written where the gateway could not open the secrets of the backup: its sealing key is given as to the gateway, in
+SWITCHBOARD_SEALING_KEY or SWITCHBOARD_SEALING_KEY_FILE.")]
 pub(super) struct Restore {
     #[command(flatten)]
     database: Database,
@@ -47,6 +49,9 @@ pub(super) struct Restore {
     /// Replace what is there
     #[arg(long)]
     force: bool,
+    /// Restore also secrets that the key at hand does not open
+    #[arg(long)]
+    sealed: bool,
     /// Only say whether the backup is whole
     #[arg(long)]
     check: bool,
@@ -72,6 +77,10 @@ impl Restore {
         let Some(found) = self.database.find(environment) else { return Ok(ExitCode::from(UNUSABLE)) };
         if found.is_in_use() {
             complain("error: a gateway runs on these files; stop it first");
+            return Ok(ExitCode::FAILURE);
+        }
+        if let Some(why) = found.keeps_sealed(&self.from, &check(&self.from)?)?.filter(|_| !self.sealed) {
+            complain(&format!("error: {why}; --sealed restores them as they are"));
             return Ok(ExitCode::FAILURE);
         }
         let manifest = restore(&found.settings, &self.from, &found.beside(), self.force)?;

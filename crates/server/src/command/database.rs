@@ -1,10 +1,10 @@
 //! Which database a command works on, and what lies beside it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use switchboard_store::Settings;
-use switchboard_store::backup::Beside;
+use switchboard_store::backup::{Beside, Manifest};
 
 use super::complain;
 use crate::config::{Config, Environment, Overrides, Source};
@@ -30,6 +30,7 @@ pub(super) struct Found {
     sealing: Option<PathBuf>,
     /// The configuration, where it was read.
     pub(super) config: Option<Config>,
+    environment: Environment,
 }
 
 impl Database {
@@ -40,10 +41,10 @@ impl Database {
             let file = address.strip_prefix("sqlite:").map(|path| PathBuf::from(path.split('?').next().unwrap_or(path)));
             let folder = file.and_then(|file| file.parent().map(PathBuf::from));
             let settings = Settings { address: address.clone(), connections: 2 };
-            return Some(Found { settings, sealing: folder.clone(), folder, config: None });
+            return Some(Found { settings, sealing: folder.clone(), folder, config: None, environment });
         }
         let overrides = Overrides { data_dir: Some(memory::usual_place(&environment)), ..Overrides::default() };
-        let loaded = serve::loader(Source::choose(self.config.clone(), &environment), overrides, environment).load();
+        let loaded = serve::loader(Source::choose(self.config.clone(), &environment), overrides, environment.clone()).load();
         for diagnostic in loaded.diagnostics.errors() {
             complain(&diagnostic.to_string());
         }
@@ -53,7 +54,7 @@ impl Database {
             return None;
         };
         let (folder, sealing) = (config.switchboard.data_dir.clone(), trust::own_place(&config));
-        Some(Found { settings: Settings { address, connections: 2 }, folder, sealing, config: Some(config) })
+        Some(Found { settings: Settings { address, connections: 2 }, folder, sealing, config: Some(config), environment })
     }
 }
 
@@ -65,6 +66,29 @@ impl Found {
         // A sealing key lies there only where the gateway made one for itself.
         let files = [named(&self.folder, memory::PEPPER), named(&self.sealing, trust::OWN_FILE)].into_iter().flatten().collect();
         Beside { folders, files }
+    }
+
+    /// Why a gateway on this database would not open what is sealed in a backup, if it would not, and what there is to do.
+    pub(super) fn keeps_sealed(&self, folder: &Path, manifest: &Manifest) -> Result<Option<String>, trust::TrustError> {
+        let brought = Some(folder.join(trust::OWN_FILE)).filter(|file| file.exists());
+        // Where it has a place, it is put back there.
+        let own = self.sealing.as_ref().map(|place| place.join(trust::OWN_FILE));
+        let own = own.and_then(|own| brought.clone().or_else(|| Some(own).filter(|own| own.exists())));
+        if trust::opens((&self.environment, self.config.as_ref()), own.as_deref(), &manifest.sealed_by)? {
+            return Ok(None);
+        }
+        let (key, file) = (trust::KEY, trust::KEY_FILE);
+        Ok(Some(match brought {
+            Some(brought) => format!(
+                "the secrets of this backup are sealed with the key in {}, which a gateway on this database does not find by itself: keep \
+                 that file, and name it in {file} (or its content in {key}) to this command and to every gateway",
+                brought.display()
+            ),
+            None => format!(
+                "the secrets of this backup are sealed with a key that is not in it, and not the one at hand: give this command and every \
+                 gateway that key, in {key} or as a file in {file}; where it was the master key, name the configuration (-c) that has it"
+            ),
+        }))
     }
 
     /// Whether a gateway works on those files now.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
-use crate::commands::run;
+use crate::commands::{run, switchboard};
 use crate::managed::MASTER;
 
 const MODELS: &str = "
@@ -105,4 +105,48 @@ fn what_is_sealed_opens_after_a_restore_elsewhere() {
     well(&["restore", "-c", &at("two.yaml"), "--from", &at("backup")]);
     let again = TestApp::of(&text("two"));
     post(&again, MASTER, "/v1/chat/completions", &json!({"model": "made", "messages": [{"role": "user", "content": "hello"}]}));
+}
+
+/// A gateway on SQLite seals with a key that it made and keeps beside the database; one on PostgreSQL is given its key.
+#[test]
+fn a_restore_that_would_leave_secrets_sealed_says_so_before_it_writes() {
+    let Some(address) = crate::managed::shared_database() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let file = format!("sqlite:{}", at("one/switchboard.db"));
+    let app = gateway(&folder.path().join("one"));
+    let sealed = json!({"credential_name": "c", "credential_values": {"api_key": "sk-sealed-0123456789"}, "credential_info": {}});
+    post(&app, MASTER, "/credentials", &sealed);
+    let own = std::fs::read_to_string(at("one/sealing.key")).expect("its own key");
+    app.stop();
+    well(&["backup", "--database-url", &file, "--to", &at("backup")]);
+    let restore = |into: &str, backup: &str, more: &[&str], key: Option<&str>| {
+        let mut command = switchboard(&[&["restore", "--database-url", into, "--from", &at(backup)], more].concat());
+        command.envs(key.map(|key| ("SWITCHBOARD_SEALING_KEY", key)));
+        let output = command.output().expect("it runs");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    // The key lies in the backup, and nobody on PostgreSQL looks there.
+    let (done, said) = restore(&address, "backup", &[], None);
+    assert!(!done && said.contains("backup/sealing.key") && said.contains("SWITCHBOARD_SEALING_KEY_FILE"), "{said}");
+    let (done, said) = restore(&address, "backup", &[], Some("another-key-0123456789abcdef012345"));
+    assert!(!done && !said.contains(own.trim()), "{said}");
+    // Nothing was written: what is not empty is not restored without --force.
+    let (done, said) = restore(&address, "backup", &[], Some(&own));
+    assert!(done, "{said}");
+    let variables = [("SWITCHBOARD_MASTER_KEY", MASTER), ("DATABASE_URL", &address), ("SWITCHBOARD_SEALING_KEY", &own)];
+    let data = at("two");
+    let again = TestApp::with(MODELS, &[&variables[..], &[("SWITCHBOARD_DATA_DIR", &data)]].concat());
+    let told = again.ask("GET", "/credentials").key(MASTER).send();
+    assert!(told.text().contains("\"c\""), "{}", told.text());
+    again.stop();
+    // Back again: that key is in no backup.
+    well(&["backup", "--database-url", &address, "--to", &at("back")]);
+    let file = format!("sqlite:{}", at("three/switchboard.db"));
+    let (done, said) = restore(&file, "back", &[], None);
+    assert!(!done && said.contains("not in it") && !std::path::Path::new(&at("three")).exists(), "{said}");
+    let (done, said) = restore(&file, "back", &["--sealed"], None);
+    assert!(done, "{said}");
+    let (done, said) = restore(&file, "back", &["--force"], Some(&own));
+    assert!(done, "{said}");
 }

@@ -13,6 +13,7 @@ use super::{BackupError, at};
 use crate::error::StoreError;
 use crate::open::Store;
 use crate::sql::{Kind, Sql};
+use crate::vault::MASTERS;
 
 const NAMES_SQLITE: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
 const NAMES_POSTGRES: &str = "SELECT CAST(table_name AS TEXT) FROM information_schema.tables WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' ORDER BY table_name";
@@ -39,6 +40,16 @@ pub(super) fn schema(store: &Store) -> Result<Vec<i64>, BackupError> {
     let rows = store.thread().block(async move {
         let rows = sqlx::query("SELECT version FROM schema_versions ORDER BY version").fetch_all(&pool).await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, StoreError>>()
+    });
+    Ok(rows?)
+}
+
+/// By what the keys are known that its secrets are sealed with.
+pub(super) fn sealed_by(store: &Store) -> Result<Vec<String>, BackupError> {
+    let pool = store.sql().pool.clone();
+    let rows = store.thread().block(async move {
+        let rows = sqlx::query(MASTERS).fetch_all(&pool).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<String>, StoreError>>()
     });
     Ok(rows?)
 }

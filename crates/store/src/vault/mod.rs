@@ -48,7 +48,7 @@ struct Inner {
 /// Any number will do, as long as it stays the same and no other lock has it.
 pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(7283946502)";
 
-const MASTERS: &str = "SELECT fingerprint FROM master_keys WHERE retired_at IS NULL";
+pub(crate) const MASTERS: &str = "SELECT fingerprint FROM master_keys WHERE retired_at IS NULL";
 const ADD_MASTER: &str = "INSERT INTO master_keys (fingerprint, created_at) VALUES ($1, $2) \
      ON CONFLICT (fingerprint) DO UPDATE SET retired_at = NULL";
 const NEWEST: &str = "SELECT version, master, wrapped FROM data_keys WHERE tenant = $1 ORDER BY version DESC LIMIT 1";
