@@ -172,16 +172,18 @@ fn deployments(page: &mut Page, app: &App) {
     for deployment in app.gateway.fleet().deployments() {
         let view = deployment.health.view(now);
         let traits = &deployment.spec.traits;
-        let put = |metric: &mut Option<Metric>, grouped: bool, value: Option<f64>| {
+        let put = |metric: &mut Option<Metric>, more: &[(&'static str, &str)], value: Option<f64>| {
             if let (Some(metric), Some(value)) = (metric, value) {
-                of(deployment, grouped, |labels| metric.put(labels, Value::Number(value)));
+                of(deployment, more, |labels| metric.put(labels, Value::Number(value)));
             }
         };
-        put(&mut state, false, Some(number(doing(&view))));
-        put(&mut tpm, false, traits.tpm.map(number));
-        put(&mut rpm, false, traits.rpm.map(number));
-        put(&mut requests, true, traits.rpm.map(|rpm| number(rpm.saturating_sub(view.requests_this_minute.into()))));
-        put(&mut tokens, true, traits.tpm.map(|tpm| number(tpm.saturating_sub(view.tokens_this_minute))));
+        let group = ("model_group", deployment.spec.group.as_str());
+        let whose = [("api_key_alias", "None"), ("hashed_api_key", "None"), group];
+        put(&mut state, &[], Some(number(doing(&view))));
+        put(&mut tpm, &[group], traits.tpm.map(number));
+        put(&mut rpm, &[group], traits.rpm.map(number));
+        put(&mut requests, &whose, traits.rpm.map(|rpm| number(rpm.saturating_sub(view.requests_this_minute.into()))));
+        put(&mut tokens, &whose, traits.tpm.map(|tpm| number(tpm.saturating_sub(view.tokens_this_minute))));
     }
     [state, tpm, rpm, requests, tokens].iter().flatten().for_each(|metric| page.add(metric));
 }
@@ -194,12 +196,10 @@ fn doing(view: &View) -> u64 {
     }
 }
 
-fn of(deployment: &Deployment, grouped: bool, put: impl FnOnce(&[(&str, &str)])) {
+fn of(deployment: &Deployment, more: &[(&'static str, &str)], put: impl FnOnce(&[(&str, &str)])) {
     let said = PLACE.map(|label| (label.name(), of_deployment(deployment, label)));
     let mut labels: Vec<(&str, &str)> = said.iter().map(|(name, said)| (*name, said.as_deref().unwrap_or("None"))).collect();
-    if grouped {
-        labels.extend([("api_key_alias", "None"), ("hashed_api_key", "None"), ("model_group", deployment.spec.group.as_str())]);
-        labels.sort_unstable();
-    }
+    labels.extend(more);
+    labels.sort_unstable();
     put(&labels);
 }

@@ -28,7 +28,8 @@ const FAULT: Labels = Labels::of(&[ExceptionClass, ExceptionStatus]);
 const USE: Labels = CALLER.with(&[ApiProvider, Model, ModelId, RequestedModel, UserEmail]);
 const CACHE: Labels = CALLER.with(&[ApiProvider, Model, ModelId]);
 const SPENT: Labels = USE.and(ORGANIZATION);
-const LATENCY: Labels = CALLER.and(ORGANIZATION).with(&[ApiProvider, Model, ModelGroup, ModelId, RequestedModel]);
+const QUEUED: Labels = CALLER.and(ORGANIZATION).with(&[ApiProvider, Model, ModelId, RequestedModel]);
+const LATENCY: Labels = QUEUED.with(&[ModelGroup]);
 // What came of an attempt.
 const PLACE: Labels = KEY.with(&[ApiBase, ApiProvider, LitellmModelName, ModelGroup, ModelId]);
 const ATTEMPT: Labels = PLACE.and(TEAM).with(&[RequestedModel]);
@@ -42,7 +43,7 @@ const fn latency(name: &'static str, help: &'static str, labels: Labels, value: 
     Family { name, help, kind: Kind::Histogram, labels, value }
 }
 
-const CALLS: [Family<CallRow>; 20] = [
+const CALLS: [Family<CallRow>; 21] = [
     counter("litellm_proxy_total_requests_metric", "Requests of clients, whatever came of them", CALL.with(&[StatusCode]), |row| {
         Some(Value::Number(number(row.calls)))
     }),
@@ -81,6 +82,9 @@ const CALLS: [Family<CallRow>; 20] = [
     counter("litellm_output_audio_tokens_metric", "Tokens of answers that are sound", USE, |row| some(row, |tokens| tokens.output_audio)),
     latency("litellm_request_total_latency_metric", "Seconds from a request to the end of its answer", LATENCY, |row| {
         took(row, |latencies| &latencies.total)
+    }),
+    latency("litellm_request_queue_time_seconds", "Seconds from a request until a provider is first asked", QUEUED, |row| {
+        took(row, |latencies| &latencies.queued)
     }),
     latency("litellm_llm_api_latency_metric", "Seconds at the provider", LATENCY, |row| took(row, |latencies| &latencies.provider)),
     latency("litellm_llm_api_time_to_first_token_metric", "Seconds at the provider until the first content of a stream", LATENCY, |row| {

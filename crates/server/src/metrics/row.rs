@@ -81,6 +81,8 @@ pub struct Tokens {
 pub struct Latencies {
     /// From the request's head to the answer's end.
     pub total: Histogram,
+    /// From the request's head to the first attempt: who asks is found out, and a place may be waited for.
+    pub queued: Histogram,
     /// At the provider.
     pub provider: Histogram,
     /// From the provider's being asked to its first content, of streams.
@@ -243,7 +245,8 @@ impl CallRow {
 impl Latencies {
     fn add(&mut self, record: &Record) {
         self.total.observe(record.duration);
-        let Some(last) = record.tried.last() else { return };
+        let (Some(first), Some(last)) = (record.tried.first(), record.tried.last()) else { return };
+        self.queued.observe(first.began);
         self.provider.observe(last.took);
         if let Some(first) = record.first_content.filter(|_| record.stream) {
             self.first_content.observe(first.saturating_sub(last.began));

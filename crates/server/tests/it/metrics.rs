@@ -73,6 +73,12 @@ impl Page {
         self.samples.iter().filter(|(known, labels, _)| known == name && bears(labels)).map(|(.., value)| value).sum()
     }
 
+    /// The labels of the first sample of that name.
+    fn labels(&self, name: &str) -> Vec<&str> {
+        let found = self.samples.iter().find(|(known, ..)| known == name);
+        found.map(|(_, labels, _)| labels.keys().map(String::as_str).collect()).unwrap_or_default()
+    }
+
     fn names(&self) -> BTreeSet<&str> {
         self.samples.iter().map(|(name, ..)| name.as_str()).collect()
     }
@@ -156,7 +162,15 @@ fn calls_are_counted_by_litellms_names() {
         assert_eq!(page.sum("litellm_overhead_latency_metric_count", &place), 3.0);
         assert_eq!(page.sum("litellm_deployment_success_responses_total", &place), 3.0);
         assert_eq!(page.sum("litellm_deployment_state", &place), 0.0);
-        assert_eq!(page.sum("litellm_deployment_rpm_limit", &place), 50.0);
+        let (grouped, names) = ([&place[..], &[("model_group", "cent")]].concat(), ["api_base", "api_provider", "litellm_model_name"]);
+        let limits = [page.sum("litellm_deployment_rpm_limit", &grouped), page.sum("litellm_deployment_tpm_limit", &grouped)];
+        assert_eq!(limits, [50.0, 1000.0]);
+        assert_eq!(page.labels("litellm_deployment_rpm_limit"), [&names[..], &["model_group", "model_id"]].concat());
+        assert_eq!(of("litellm_request_queue_time_seconds_count", &[("model", "echo"), ("model_id", "cents")]), 3.0);
+        let known = ["api_key_alias", "api_provider", "end_user", "hashed_api_key", "model", "model_id", "org_alias", "org_id"];
+        let asked = ["requested_model", "team", "team_alias", "user"];
+        assert_eq!(page.labels("litellm_request_queue_time_seconds_count"), [&known[..], &asked].concat());
+        assert_eq!(page.sum("litellm_request_queue_time_seconds_bucket", &[("le", "600.0")]), 3.0);
         assert_eq!(page.sum("switchboard_requests_total", &[("outcome", "complete"), ("operation", "chat")]), 3.0);
         let whose = [("hashed_api_key", hash.as_str()), ("api_key_alias", "al")];
         assert_eq!(page.sum("litellm_api_key_max_budget_metric", &whose), 0.03);
@@ -239,6 +253,27 @@ fn labels_without_end_do_not_fill_the_memory() {
         assert_eq!(page.sum("switchboard_metrics_overflow_total", &[("table", "calls")]), 35.0);
         assert_eq!(page.sum("switchboard_requests_total", &[("outcome", "complete")]), 40.0);
     });
+}
+
+#[test]
+fn budgets_of_customers_are_told_where_customers_are_labels() {
+    let yaml = format!("{PRICED}\nlitellm_settings: {{enable_end_user_cost_tracking_prometheus_only: true}}\n");
+    let ask = |gateway: &Managed| {
+        gateway.post("/customer/new", &json!({"user_id": "shop", "max_budget": 0.05, "budget_duration": "1d"}));
+        let body = json!({"model": "cent", "user": "shop", "messages": [{"role": "user", "content": "hi"}]});
+        assert_eq!(gateway.as_key(MASTER, "POST", "/v1/chat/completions", &body).status, 200);
+        read(gateway)
+    };
+    with(&yaml, |gateway| {
+        let page = ask(gateway);
+        let whose = Labels::from([("end_user".to_owned(), "shop".to_owned())]);
+        let left = page.one("litellm_remaining_customer_budget_metric", &whose).expect("told");
+        assert!((left - 0.04).abs() < 1e-9, "{left}");
+        assert_eq!(page.one("litellm_customer_max_budget_metric", &whose), Some(0.05));
+        let hours = page.one("litellm_customer_budget_remaining_hours_metric", &whose).expect("told");
+        assert!(hours > 0.0 && hours <= 24.0, "{hours}");
+    });
+    with(PRICED, |gateway| assert!(ask(gateway).labels("litellm_customer_max_budget_metric").is_empty()));
 }
 
 #[test]
