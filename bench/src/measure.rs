@@ -45,6 +45,12 @@ pub struct Options {
     /// The core of the mock and the load generator.
     #[arg(long, default_value_t = 0)]
     pub load_core: usize,
+    /// A PostgreSQL for the books of one more measure, with `--redis-url`.
+    #[arg(long)]
+    pub database_url: Option<String>,
+    /// A Redis for its limits.
+    #[arg(long)]
+    pub redis_url: Option<String>,
     /// A folder for `bench.json` and `bench.md`.
     #[arg(long)]
     pub out: Option<PathBuf>,
@@ -89,6 +95,7 @@ pub fn run(options: &Options) -> Outcome<bool> {
 type Single = (&'static str, fn(&Stage<'_>) -> Outcome<Vec<Row>>);
 
 const SINGLES: &[Single] = &[
+    ("money", scenario::measure_books),
     ("syscalls", syscalls::measure),
     ("instructions", instructions::measure),
     ("start", memory::measure_start),

@@ -18,11 +18,13 @@ pub(super) struct Load {
     pub(super) requests: u64,
     pub(super) rate: Option<f64>,
     pub(super) prompt_bytes: u64,
+    /// Who asks.
+    pub(super) key: &'static str,
 }
 
 impl Load {
     pub(super) fn new(model: &'static str, connections: u64, requests: u64) -> Self {
-        Self { model, stream: false, connections, requests, rate: None, prompt_bytes: 200 }
+        Self { model, stream: false, connections, requests, rate: None, prompt_bytes: 200, key: KEY }
     }
 
     pub(super) fn streams(model: &'static str, connections: u64, requests: u64) -> Self {
@@ -69,7 +71,7 @@ pub(super) fn storm_behind(mut front: Command, stage: &Stage<'_>, running: &Runn
 }
 
 fn add_storm(command: &mut Command, running: &Running, load: Load) {
-    command.arg("storm").args(["--allow-flaws", "--key", KEY, "--model", load.model]);
+    command.arg("storm").args(["--allow-flaws", "--key", load.key, "--model", load.model]);
     command.arg("--target").arg(running.address.to_string());
     command.arg("--connections").arg(load.connections.to_string());
     command.arg("--requests").arg(load.requests.to_string());

@@ -2,7 +2,7 @@
 
 use super::goal::{Compared, Figures, Goal, Row};
 use super::round::{Load, Round};
-use super::stage::{Running, Stage, Subject, Wrap};
+use super::stage::{BUDGETED, Books, Running, Stage, Subject, Wrap};
 use super::{Options, round};
 use crate::Outcome;
 use crate::statistics::{median, noise};
@@ -131,6 +131,28 @@ pub(super) fn measure(stage: &Stage<'_>, rows: &mut Vec<Row>) -> Outcome<()> {
         measure_one(stage, [&bare, &gateway], scenario, rows)?;
     }
     Ok(())
+}
+
+/// What authentication, limits, budgets, reservations, journal and metering add: a key of somebody in a team, all with budgets and limits,
+/// beside a gateway without keys.
+pub(super) fn measure_books(stage: &Stage<'_>) -> Outcome<Vec<Row>> {
+    let options = stage.options;
+    if options.gateway == "bare" {
+        return Ok(Vec::new());
+    }
+    let mut places = vec![(Books::File, "money", "budgets and limits, books in SQLite, against the gateway without keys")];
+    if options.database_url.is_some() && options.redis_url.is_some() {
+        places.push((Books::Servers, "money-servers", "the same, books in PostgreSQL and limits in Redis"));
+    }
+    let mut rows = Vec::new();
+    for (books, id, title) in places {
+        let load = Load { key: BUDGETED, ..Load::new("mock", 64, options.count(20_000)) };
+        let scenario = Scenario::same_format(id, title, load, vec![added("CPU per request", cpu_per_request, 15.0, Some(10.0))]);
+        let (open, keeping) = (stage.start(Subject::Open, &Wrap::Plain)?, stage.start(Subject::Keeping(books), &Wrap::Plain)?);
+        Stage::make_key(&keeping)?;
+        measure_one(stage, [&open, &keeping], &scenario, &mut rows)?;
+    }
+    Ok(rows)
 }
 
 fn measure_one(stage: &Stage<'_>, subjects: [&Running; 2], scenario: &Scenario, rows: &mut Vec<Row>) -> Outcome<()> {

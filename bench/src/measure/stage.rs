@@ -15,6 +15,9 @@ use crate::Outcome;
 /// The key every client sends; the gateway's master key, long enough to pass for one.
 pub(super) const KEY: &str = "sk-bench-3f7c1a95e2d84b60a1c9d7e5f3b28460";
 
+/// A key with budgets and limits that are never used up.
+pub(super) const BUDGETED: &str = "sk-bench-b7d05a639f2c4e81d4c3b2a190f8e7d6";
+
 const READY_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who is measured.
@@ -22,6 +25,19 @@ const READY_PATIENCE: Duration = Duration::from_secs(60);
 pub(super) enum Subject {
     Bare,
     Gateway,
+    /// The gateway without keys, and so without books.
+    Open,
+    /// The gateway with books, there.
+    Keeping(Books),
+}
+
+/// Where a gateway keeps its books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Books {
+    /// In a file of its own.
+    File,
+    /// In the PostgreSQL of the options, and limits in its Redis.
+    Servers,
 }
 
 /// What a subject runs under.
@@ -124,17 +140,55 @@ impl<'a> Stage<'a> {
         if stand_in {
             command.args(["bare", "--port", &port.to_string(), "--upstream", &self.mock.to_string()]);
         } else {
-            let config = self.write_config()?;
+            let config = self.write_config(subject)?;
             command.arg("serve").arg("--config").arg(config).args(["--port", &port.to_string(), "--workers", "1"]);
         }
         Ok(command)
     }
 
-    fn write_config(&self) -> Outcome<PathBuf> {
+    fn write_config(&self, subject: Subject) -> Outcome<PathBuf> {
         let path = self.folder.join("config.yaml");
         let secure = self.secure.borrow();
-        fs::write(&path, config(&self.models.borrow(), self.mock, secure.as_ref()))?;
+        fs::write(&path, config(&self.models.borrow(), self.mock, secure.as_ref()) + &self.settings(subject))?;
         Ok(path)
+    }
+
+    fn settings(&self, subject: Subject) -> String {
+        let own = format!("switchboard:\n  limits:\n    max_connections: {MOST_CONNECTIONS}\n");
+        let general = format!("general_settings:\n  master_key: {KEY}\n");
+        let Options { database_url, redis_url, .. } = self.options;
+        match subject {
+            Subject::Bare | Subject::Gateway => general + &own,
+            Subject::Open => own,
+            Subject::Keeping(Books::File) => format!("{general}{own}  data_dir: {}\n", self.folder.join("data").display()),
+            Subject::Keeping(Books::Servers) => {
+                let [database, redis] = [database_url, redis_url].map(|url| url.as_deref().unwrap_or_default());
+                format!(
+                    "{general}  database_url: '{database}'\nrouter_settings:\n  redis_url: '{redis}'\n{own}  data_dir: {}\n",
+                    self.folder.join("servers").display()
+                )
+            }
+        }
+    }
+
+    /// Makes the key with budgets and limits, of somebody in a team who have theirs too.
+    pub(super) fn make_key(running: &Running) -> Outcome<()> {
+        const TERMS: &str = "\"max_budget\":1000000,\"budget_duration\":\"30d\",\"rpm_limit\":100000000,\"tpm_limit\":100000000000";
+        let team = format!("bench-{}", std::process::id());
+        let wanted = [
+            ("/team/new", format!("{{\"team_id\":\"{team}\",{TERMS}}}")),
+            ("/user/new", format!("{{\"user_id\":\"{team}\",\"auto_create_key\":false,{TERMS}}}")),
+            (
+                "/key/generate",
+                format!(
+                    "{{\"key\":\"{BUDGETED}\",\"team_id\":\"{team}\",\"user_id\":\"{team}\",\"max_parallel_requests\":100000,{TERMS}}}"
+                ),
+            ),
+        ];
+        for (path, body) in wanted {
+            succeeded(&post(running.address, path, &body)?)?;
+        }
+        Ok(())
     }
 }
 
@@ -175,8 +229,6 @@ fn config(models: &[&str], mock: SocketAddr, secure: Option<&Secure>) -> String 
             certificate.display()
         ));
     }
-    text.push_str(&format!("general_settings:\n  master_key: {KEY}\n"));
-    text.push_str(&format!("switchboard:\n  limits:\n    max_connections: {MOST_CONNECTIONS}\n"));
     text
 }
 
@@ -185,19 +237,22 @@ fn free_port() -> Outcome<u16> {
 }
 
 fn first_answer(address: SocketAddr) -> Result<(), String> {
-    let answer = ask(address).map_err(|error| error.to_string())?;
+    let body = format!("{{\"model\":\"{PROBE}\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}");
+    succeeded(&post(address, "/v1/chat/completions", &body).map_err(|error| error.to_string())?)
+}
+
+fn succeeded(answer: &[u8]) -> Result<(), String> {
     if answer.starts_with(b"HTTP/1.1 200") {
         return Ok(());
     }
-    Err(String::from_utf8_lossy(&answer).into_owned())
+    Err(String::from_utf8_lossy(answer).into_owned())
 }
 
-fn ask(address: SocketAddr) -> std::io::Result<Vec<u8>> {
-    let body = format!("{{\"model\":\"{PROBE}\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}");
+fn post(address: SocketAddr, path: &str, body: &str) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(100))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {KEY}\r\n\
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {KEY}\r\n\
          content-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
