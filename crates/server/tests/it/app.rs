@@ -160,7 +160,7 @@ impl Ask<'_> {
 
     pub(crate) fn send(self) -> Reply {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
+        let answered = async {
             let stream = tokio::net::TcpStream::connect(self.app.address).await.expect("connected");
             let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a connection");
             let driver = tokio::spawn(connection);
@@ -178,7 +178,9 @@ impl Ask<'_> {
             // The server may close first; what it said is read.
             let _ = driver.await;
             Reply { status: parts.status, headers: parts.headers, body }
-        })
+        };
+        // Nothing a gateway does takes so long: what hangs fails, and does not keep everybody waiting.
+        runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), answered).await.expect("an answer in time") })
     }
 }
 

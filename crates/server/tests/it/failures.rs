@@ -8,10 +8,12 @@
 //! | cancelled requests keep their holds (LiteLLM #30522) | `cancelled_requests_hold_nothing` |
 //! | spend is lost at the end (LiteLLM #38157) | `a_stop_loses_no_spend`; figure m5 |
 //! | no row for a client that left (LiteLLM #33736) | `a_client_that_leaves_has_a_row`; figure m8 |
-//! | refusals count, places never come back (LiteLLM #39309, #17323) | `refusals_and_failures_take_neither_requests_nor_places` |
+//! | refusals and failures count (LiteLLM #39309) | `refusals_and_failures_take_neither_requests_nor_places` |
 //! | budgets hold for each replica alone (Bifrost #3547) | `leases::m2_four_gateways…`, `shared::…`; figure m2 |
-//! | a price in the wrong unit blocks a user for good (LiteLLM #20615) | `money::a_price_has_a_date…`, store `money::a_wrong_charge…` |
-//! | gateways lock each other out of counters (LiteLLM #6895) | `shared::four_gateways_count_on_the_same_rows` |
+//! | places never come back (LiteLLM #17323) | `places_come_back_however_a_call_ends` |
+//! | a price in the wrong unit blocks a user for good (LiteLLM #20615) | `absurd::a_mistaken_price_is_put_right_by_rows_that_are_added` |
+//! | gateways lock each other out of counters (LiteLLM #6895) | store `contention::m9_four_gateways…` |
+//! | a name that the client gives makes a call free (Bifrost #7303) | `whoever_names_calls_alike_pays_for_each` |
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -20,6 +22,7 @@ use serde_json::{Value, json};
 
 use crate::managed::{MASTER, Managed, with};
 use crate::spending::until;
+use crate::upstream::Upstream;
 
 const MODELS: &str = "
   - {model_name: cent, litellm_params: {model: demo/echo, input_cost_per_request: 0.01}}
@@ -111,7 +114,8 @@ fn a_client_that_leaves_has_a_row() {
     each("", |gateway| {
         let key = gateway.key(&json!({}));
         for _ in 0..10 {
-            leave(gateway, &key, &words("cent", "hello", true), Duration::from_millis(50));
+            // As soon as it sees that it is answered.
+            leave(gateway, &key, &words("cent", "hello", true), Duration::from_secs(20));
         }
         until(gateway, "/spend/logs/v2", |page| page["total"] == 10);
     });
@@ -129,5 +133,53 @@ fn refusals_and_failures_take_neither_requests_nor_places() {
             assert_eq!(gateway.chat(&key, "cent").status, 422);
         }
         assert_eq!(gateway.get(&format!("/key/info?key={key}"))["info"]["spend"], 0.03);
+    });
+}
+
+#[test]
+fn places_come_back_however_a_call_ends() {
+    let upstream = Upstream::start();
+    let url = upstream.url();
+    let slow = format!("model: openai/m, api_base: '{url}/dead/v1', api_key: k");
+    let models = format!(
+        "  - {{model_name: late, litellm_params: {{{slow}, timeout: 0.2, max_retries: 0}}}}
+  - {{model_name: endless, litellm_params: {{{slow}}}}}
+  - {{model_name: refused, litellm_params: {{model: openai/m, api_base: '{url}/refusing/v1', api_key: k}}}}
+"
+    );
+    each(&models, |gateway| {
+        let key = gateway.key(&json!({"max_parallel_requests": 1}));
+        let free = |after: &str| crate::app::until(after, || gateway.chat(&key, "cent").status == 200);
+        free("at the start");
+        for _ in 0..3 {
+            for stream in [false, true] {
+                leave(gateway, &key, &words("endless", "hello", stream), Duration::from_millis(50));
+                free("after somebody left");
+            }
+            assert!(gateway.chat(&key, "late").status.as_u16() >= 400);
+            free("after a call that took too long");
+            assert_eq!(gateway.chat(&key, "refused").status, 400);
+            free("after a refusal of the provider's");
+            assert!(gateway.chat(&key, "broken").status.as_u16() >= 500);
+            free("after a failure");
+            assert_eq!(gateway.chat(&key, "no-such-model").status.as_u16() / 100, 4);
+            free("after a refusal");
+        }
+    });
+}
+
+#[test]
+fn whoever_names_calls_alike_pays_for_each() {
+    each("", |gateway| {
+        let key = gateway.key(&json!({"max_budget": 0.05}));
+        let names = ["x-request-id", "x-litellm-call-id", "x-litellm-trace-id", "x-session-id", "traceparent", "x-generation-id"];
+        let ask = |stream: bool| {
+            let ask = gateway.app.ask("POST", "/v1/chat/completions").key(&key).json(&words("cent", "hello", stream));
+            names.iter().fold(ask, |ask, name| ask.header(name, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")).send().status
+        };
+        let statuses: Vec<u16> = (0..7).map(|at| ask(at % 2 == 0).as_u16()).collect();
+        assert_eq!(statuses, [200, 200, 200, 200, 200, 422, 422], "five cents buy five calls");
+        assert_eq!(gateway.get(&format!("/key/info?key={key}"))["info"]["spend"], 0.05);
+        until(gateway, "/spend/logs/v2?status_filter=success", |page| page["total"] == 5);
     });
 }

@@ -103,7 +103,10 @@ fn d1_gateways_keep_to_their_part_without_redis() {
         let (free, limited, late) = (first.key(&json!({})), first.key(&json!({"rpm_limit": 40})), first.key(&json!({"rpm_limit": 9})));
         gateways.iter().for_each(|gateway| assert_eq!(chat(gateway, &free).status, 200));
         trouble(&line);
+        let began = Instant::now();
         let told = burst(&gateways, &limited, 40);
+        // LiteLLM #35273: one call may wait for what does not answer, and not each.
+        assert!(began.elapsed() < Duration::from_secs(20), "forty calls after each other took {:?}", began.elapsed());
         assert_eq!(told, BTreeMap::from([(200, 40), (429, 40)]), "both parts are the whole");
         gateways.iter().for_each(|gateway| until("it is noticed", || shares(gateway, false)));
         assert_eq!(burst(&gateways, &free, 10), BTreeMap::from([(200, 20)]));

@@ -59,3 +59,37 @@ fn calls_at_one_time_draw_little_more_than_they_need() {
         assert_eq!(draw(&gateways[2], &space, 1).await, 0);
     });
 }
+
+/// M15: places of a gateway that was killed come free within half a minute, and those of one that lives stay its own.
+#[test]
+fn m15_places_of_a_killed_gateway_come_free() {
+    let Ok(address) = std::env::var("TEST_REDIS_URL") else {
+        println!("skipped: TEST_REDIS_URL names no Redis");
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+        let space = format!("{}-{}", std::process::id(), now.as_nanos());
+        let pool = Pool { scope: ScopeId::new(Level::Key, space.as_str()), unit: Unit::Parallel, within: 0 };
+        let places = |gateway: Arc<RedisLimits>, least: u64| {
+            let draw = Draw { pool: pool.clone(), limit: Some(2), least };
+            async move { gateway.draw(vec![draw]).await.expect("answered")[0].granted }
+        };
+        let killed = Arc::new(RedisLimits::new(&address, "killed", &space).expect("an address"));
+        let serving = tokio::spawn({
+            let serving = killed.clone();
+            async move { serving.serve(&Book::default()).await }
+        });
+        let other = gateway(&address, "other", &space);
+        together(&[killed.clone(), other.clone()]).await;
+        assert_eq!(places(killed.clone(), 2).await, 2);
+        assert_eq!(places(other.clone(), 1).await, 0, "they are taken");
+        serving.abort();
+        let since = std::time::Instant::now();
+        while places(other.clone(), 1).await == 0 {
+            assert!(since.elapsed().as_secs() <= 30, "nobody gives them back");
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    });
+}

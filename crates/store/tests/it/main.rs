@@ -4,6 +4,7 @@
 mod answers;
 mod audit;
 mod backup;
+mod contention;
 mod disk;
 mod experiments;
 mod full_disk;
