@@ -10,15 +10,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use switchboard_engine::admit::Admission;
-use switchboard_engine::book::Book;
+use switchboard_engine::book::{Book, MachineClock};
 use switchboard_engine::catalog::Catalog;
 use switchboard_engine::meter::Recorder;
 use switchboard_engine::terms::{Budget, Level, Limit, ScopeId, Terms};
 use switchboard_store::journal::{BadJournal, Durability, Journal, Standing};
-use switchboard_store::lease::{Lessor, Present};
+use switchboard_store::lease::{self, Lessor, Present};
 use switchboard_store::ledger::{Past, SpendLog, Writer};
 use switchboard_store::sql::Kind;
-use switchboard_store::{Store, StoreError, micros};
+use switchboard_store::{Store, StoreError};
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -80,6 +80,20 @@ fn advice(error: &StoreError) -> &'static str {
     }
 }
 
+/// What time it is for windows. Gateways that share a database agree on it, whatever their own clocks say; while the database is away
+/// there is only one's own.
+fn clock(store: &Store, is_there: bool) -> MachineClock {
+    let shared = is_there && store.sql().kind == Kind::Postgres;
+    match shared.then(|| lease::time_blocking(store)) {
+        Some(Ok(now)) => MachineClock::at(now),
+        Some(Err(error)) => {
+            tracing::warn!(%error, "the database does not say what time it is; budgets keep to this machine's clock");
+            MachineClock::default()
+        }
+        None => MachineClock::default(),
+    }
+}
+
 impl Books {
     /// Opens them, settles what the last gateway left open, and reads what everybody has spent.
     pub fn open(config: &Config, store: Option<&Store>) -> Result<Self, BooksError> {
@@ -91,14 +105,14 @@ impl Books {
         let journal = Arc::new(journal);
         let formed = store.migrate();
         let writer = Writer::start(store, journal.clone());
-        let book = Arc::new(Book::default());
+        let book = Arc::new(Book::new(Arc::new(clock(store, formed.is_ok()))));
         let lessor = (store.sql().kind == Kind::Postgres).then(|| {
             book.share();
             Lessor::start(store, journal.instance(), book.clone(), writer.caught_up())
         });
         let on_file = store.sql().kind == Kind::Sqlite;
         let patience = if on_file { START_ON_FILE } else { START };
-        let ready = formed.and_then(|()| writer.catch_up_blocking(patience)).and_then(|()| Past::read_blocking(store, micros()));
+        let ready = formed.and_then(|()| writer.catch_up_blocking(patience)).and_then(|()| Past::read_blocking(store, book.now()));
         match ready {
             Ok(past) => book.open(past),
             Err(source) if on_file => return Err(BooksError::Ledger { at: folder.clone(), source }),

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-use switchboard_engine::catalog::{Auth, Catalog, Provider};
+use switchboard_engine::catalog::{Auth, Catalog, ModelCard, Provider};
 use switchboard_engine::deployment::{CachePoint, Deployment, Pattern, Shadow, Spec, Traits};
 use switchboard_engine::experiment::Experiment;
 use switchboard_engine::guidance::Fallback;
@@ -220,10 +220,7 @@ fn deployment(
 }
 
 /// Of which provider a deployment is and which model, and what the catalogue says of it.
-pub(crate) fn listed(
-    configured: &Configured,
-    catalog: &Catalog,
-) -> Option<(String, String, Option<switchboard_engine::catalog::ModelCard>)> {
+pub(crate) fn listed(configured: &Configured, catalog: &Catalog) -> Option<(String, String, Option<ModelCard>)> {
     let mut named = configured.clone();
     let (provider, model) = split(catalog, configured).ok()?;
     let provider = catalog.provider(&provider)?;

@@ -31,7 +31,7 @@ use crate::sql::Sql;
 use crate::thread::Thread;
 
 use back::{Back, carry};
-pub use beat::{EXPIRY, HEARTBEAT, Present, bury};
+pub use beat::{EXPIRY, HEARTBEAT, Present, bury, time_blocking};
 use beat::{beat, keep_on};
 use beyond::Beyond;
 pub use beyond::Budgets;

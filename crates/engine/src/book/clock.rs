@@ -22,7 +22,14 @@ pub struct MachineClock {
 impl Default for MachineClock {
     fn default() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { began: Instant::now(), at: micros(since) }
+        Self::at(micros(since))
+    }
+}
+
+impl MachineClock {
+    /// The same, where somebody else knows what time it is.
+    pub fn at(now: Micros) -> Self {
+        Self { began: Instant::now(), at: now }
     }
 }
 

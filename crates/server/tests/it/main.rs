@@ -28,6 +28,7 @@ mod checks;
 mod choices;
 mod circles;
 mod clients;
+mod clocks;
 mod commanded;
 mod commands;
 mod compatible;

@@ -10,6 +10,7 @@ use switchboard_engine::book::port::Authority;
 
 use super::{Lessor, release};
 use crate::error::StoreError;
+use crate::open::Store;
 use crate::sql::Sql;
 
 /// How often a gateway says that it lives.
@@ -100,6 +101,15 @@ async fn count(sql: &Sql, instance: &str) -> Result<Present, StoreError> {
     let row = sqlx::query(PRESENT).bind(instance).bind(since).fetch_one(&mut *on).await?;
     let number = |at| Ok::<_, sqlx::Error>(u64::try_from(row.try_get::<i64, _>(at)?).unwrap_or(0));
     Ok(Present { gateways: number(0)?, rank: number(1)? })
+}
+
+/// What time it is by the database's clock: those of its gateways may differ.
+pub fn time_blocking(store: &Store) -> Result<i64, StoreError> {
+    let sql = store.sql().clone();
+    store.thread().block(async move {
+        let mut on = sql.pool.begin().await?;
+        now(&sql, &mut on).await
+    })
 }
 
 async fn now(sql: &Sql, on: &mut Transaction<'_, Any>) -> Result<i64, StoreError> {
