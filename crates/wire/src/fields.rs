@@ -8,47 +8,24 @@ use serde_json::value::RawValue;
 use crate::dialect::Dialect;
 use crate::extra::Extra;
 use crate::lenient::whole;
-use crate::outline::Outline;
+use crate::outline::{Entry, Outline};
 use crate::problem::Malformed;
 
 /// The fields of one JSON object. A dialect takes what it knows; what is left is [`Extra`].
 #[derive(Debug, Default)]
 pub struct Fields<'a> {
-    entries: Vec<(Cow<'a, str>, Raw<'a>)>,
-}
-
-/// A value as written.
-#[derive(Clone, Copy, Debug)]
-enum Raw<'a> {
-    /// Where it stands in a body of which only the outline has been read.
-    Unread(&'a str),
-    /// Inside a value that has been read once: it need not be read again to be handed on.
-    Read(&'a RawValue),
-}
-
-impl<'a> Raw<'a> {
-    fn text(self) -> &'a str {
-        match self {
-            Self::Unread(text) => text,
-            Self::Read(value) => value.get(),
-        }
-    }
-
-    fn value(self) -> Option<&'a RawValue> {
-        match self {
-            Self::Unread(text) => serde_json::from_str(text).ok(),
-            Self::Read(value) => Some(value),
-        }
-    }
+    entries: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of a whole body: depth and duplicate keys are checked.
+    /// The fields of a whole body: depth and duplicate keys are checked, and that every value is JSON, also where nobody takes it.
     pub fn scan(body: &'a [u8]) -> Result<Self, Malformed> {
         let text = simdutf8::basic::from_utf8(body).map_err(|_| Malformed::new("the body is not valid UTF-8"))?;
-        let entries = Outline::of_text(text)?.into_entries().into_iter();
-        let entries = entries.map(|entry| (entry.key, Raw::Unread(&text[entry.value.start..entry.value.end])));
-        Ok(Self { entries: entries.collect() })
+        let read = |entry: Entry| match serde_json::from_str(&text[entry.value.start..entry.value.end]) {
+            Ok(value) => Ok((entry.key, value)),
+            Err(error) => Err(Malformed::field(&entry.key, &error.to_string())),
+        };
+        Ok(Self { entries: Outline::of_text(text)?.into_entries().into_iter().map(read).collect::<Result<_, _>>()? })
     }
 
     /// The fields of an object inside a body that was scanned before. Of a key that is there twice, the last counts.
@@ -57,7 +34,7 @@ impl<'a> Fields<'a> {
         struct Key<'k>(#[serde(borrow)] Cow<'k, str>);
         struct Visitor;
         impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Vec<(Cow<'de, str>, Raw<'de>)>;
+            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
             fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 out.write_str("an object")
             }
@@ -65,7 +42,7 @@ impl<'a> Fields<'a> {
                 let mut entries: Self::Value = Vec::new();
                 while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
                     entries.retain(|(known, _)| *known != key);
-                    entries.push((key, Raw::Read(value)));
+                    entries.push((key, value));
                 }
                 Ok(entries)
             }
@@ -77,8 +54,8 @@ impl<'a> Fields<'a> {
 
     /// The value of that key, removed and read; `null` counts as absent.
     pub fn take<T: Deserialize<'a>>(&mut self, key: &str) -> Result<Option<T>, Malformed> {
-        let Some(raw) = self.remove(key) else { return Ok(None) };
-        serde_json::from_str::<Option<T>>(raw.text()).map_err(|error| Malformed::field(key, &error.to_string()))
+        let Some(raw) = self.take_raw(key) else { return Ok(None) };
+        serde_json::from_str::<Option<T>>(raw.get()).map_err(|error| Malformed::field(key, &error.to_string()))
     }
 
     /// The value of that key, removed and read, or an error that names the key.
@@ -88,7 +65,7 @@ impl<'a> Fields<'a> {
 
     /// Without those that are `null`.
     pub(crate) fn said(mut self) -> Self {
-        self.entries.retain(|(_, raw)| raw.text() != "null");
+        self.entries.retain(|(_, raw)| raw.get() != "null");
         self
     }
 
@@ -96,7 +73,7 @@ impl<'a> Fields<'a> {
     pub fn take_count(&mut self, key: &str) -> Result<Option<u64>, Malformed> {
         match self.peek_raw(key).and_then(|raw| whole(raw.get())) {
             Some(count) => {
-                self.remove(key);
+                self.take_raw(key);
                 Ok(Some(count))
             }
             None => self.take(key),
@@ -105,18 +82,13 @@ impl<'a> Fields<'a> {
 
     /// The value of that key as written, removed.
     pub fn take_raw(&mut self, key: &str) -> Option<&'a RawValue> {
-        self.remove(key).and_then(Raw::value)
+        let at = self.entries.iter().position(|(known, _)| known == key)?;
+        Some(self.entries.remove(at).1)
     }
 
     /// The value of that key as written, left in place.
     pub fn peek_raw(&self, key: &str) -> Option<&'a RawValue> {
-        let (_, raw) = self.entries.iter().find(|(known, _)| known == key)?;
-        raw.value()
-    }
-
-    fn remove(&mut self, key: &str) -> Option<Raw<'a>> {
-        let at = self.entries.iter().position(|(known, _)| known == key)?;
-        Some(self.entries.remove(at).1)
+        self.entries.iter().find(|(known, _)| known == key).map(|(_, raw)| *raw)
     }
 
     /// Whether that key is (still) there.
@@ -126,17 +98,29 @@ impl<'a> Fields<'a> {
 
     /// What nobody took, as written.
     pub(crate) fn into_entries(self) -> Vec<(String, &'a RawValue)> {
-        self.entries.into_iter().filter_map(|(key, raw)| Some((key.into_owned(), raw.value()?))).collect()
+        self.entries.into_iter().map(|(key, raw)| (key.into_owned(), raw)).collect()
     }
 
     /// What nobody took; `null` says nothing.
     pub fn rest(self, from: Dialect) -> Extra {
         let mut extra = Extra::new(from);
         for (key, raw) in self.said().entries {
-            if let Some(value) = raw.value() {
-                extra.push(key, value.to_owned());
-            }
+            extra.push(key, raw.to_owned());
         }
         extra
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_json_is_refused_also_where_nobody_takes_it() {
+        for bad in ["[1 2]", "[-]", "tru", "01", "{\"a\":}", "[\"\\x\"]", "1e"] {
+            let body = format!("{{\"a\":1,\"b\":{bad}}}");
+            assert!(Fields::scan(body.as_bytes()).is_err(), "{body}");
+        }
+        assert!(Fields::scan(b"{\"a\":1,\"b\":[1, 2]}").expect("read").has("b"));
     }
 }
