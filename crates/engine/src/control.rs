@@ -1,6 +1,6 @@
 //! What passes between client and provider beside the answer itself, as tables: headers that are forwarded, headers that come back.
 
-use http::header::{HeaderMap, HeaderName};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use switchboard_wire::Dialect;
 use switchboard_wire::dialect::Flavor;
 
@@ -44,11 +44,16 @@ static BACKWARD: [(HeaderName, HeaderName); 20] = passed![
 
 static TOLD_WAIT: HeaderName = HeaderName::from_static("llm_provider-retry-after");
 
+/// Whether a value is letters that every server reads alike. No other goes on.
+pub fn is_plain(value: &HeaderValue) -> bool {
+    value.to_str().is_ok()
+}
+
 /// Adds the client's headers that a provider may have; those of the row win.
 pub fn forward(client: &HeaderMap, reach: &Reach, upstream: &mut HeaderMap) {
     for (name, value) in client {
         let wanted = FORWARD.contains(&name.as_str()) && understands(reach.dialect(), name.as_str());
-        if wanted && !reach.headers.contains_key(name) && !upstream.contains_key(name) {
+        if wanted && is_plain(value) && !reach.headers.contains_key(name) && !upstream.contains_key(name) {
             upstream.insert(name.clone(), value.clone());
         }
     }

@@ -7,6 +7,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use switchboard_wire::Dialect;
 
 use crate::call::Call;
+use crate::control::is_plain;
 use crate::deployment::{Deployment, Reach};
 use crate::pattern::matches;
 
@@ -50,18 +51,19 @@ impl Forwarding {
     /// Adds what that target gets of the call's headers.
     pub(crate) fn add(&self, call: &Call, (target, reach): (&Deployment, &Reach), upstream: &mut HeaderMap) {
         if self.every || self.covers(call, target) {
-            for (name, value) in call.headers.iter().filter(|(name, _)| self.is_free(name, &call.headers)) {
+            for (name, value) in call.headers.iter().filter(|(name, value)| is_plain(value) && self.is_free(name, &call.headers)) {
                 // A key of the gateway's may stand in any header.
                 if shown(&call.headers).all(|key| key != bare(value)) && !reach.headers.contains_key(name) && !upstream.contains_key(name) {
                     upstream.insert(name.clone(), value.clone());
                 }
             }
         }
-        let organization = || call.headers.get(&ORGANIZATION).filter(|_| self.organization && speaks_openai(target, reach));
+        let organization =
+            || call.headers.get(&ORGANIZATION).filter(|value| self.organization && is_plain(value) && speaks_openai(target, reach));
         if let Some(value) = organization() {
             upstream.insert(ORGANIZATION, value.clone());
         }
-        let trace = || call.headers.get(&TRACE).filter(|_| self.trace && !reach.headers.contains_key(&TRACE));
+        let trace = || call.headers.get(&TRACE).filter(|value| self.trace && is_plain(value) && !reach.headers.contains_key(&TRACE));
         if let Some(value) = trace() {
             upstream.insert(TRACE, value.clone());
         }

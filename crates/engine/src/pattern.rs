@@ -1,5 +1,7 @@
 //! Patterns for names.
 
+use crate::sign::unpercent;
+
 /// What stands before what a pattern does not take.
 const BUT: char = '\u{1f}';
 
@@ -42,6 +44,20 @@ fn walk<'a>(pattern: &str, name: &'a str, mut star: impl FnMut(&'a str)) -> bool
     true
 }
 
+/// Whether a text leads elsewhere where it stands in a path: a part of it is `.` or `..`, as it is or percent-encoded once or twice.
+pub fn steps_aside(text: &str) -> bool {
+    let aside = |text: &[u8]| {
+        let parts = text.split(|byte| b"/\\".contains(byte));
+        parts.filter_map(|part| part.split(|byte| *byte == b';').next()).any(|part| part == b"." || part == b"..")
+    };
+    if !text.contains('%') {
+        return aside(text.as_bytes());
+    }
+    let once = unpercent(text);
+    let twice = unpercent(&String::from_utf8_lossy(&once));
+    [text.as_bytes(), &once, &twice].into_iter().any(aside)
+}
+
 /// A name in which each `*` stands for any text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wildcard {
@@ -69,8 +85,12 @@ impl Wildcard {
         said(&self.written)
     }
 
-    /// What each `*` stands for in that name; the first takes as much as it can, then the next.
+    /// What each `*` stands for in that name; the first takes as much as it can, then the next. What would step aside in a provider's
+    /// path is nothing's name.
     pub fn captured<'a>(&self, name: &'a str) -> Option<Vec<&'a str>> {
+        if steps_aside(name) {
+            return None;
+        }
         let mut texts = Vec::new();
         walk(&self.written, name, |text| texts.push(text)).then(|| texts.into_iter().rev().collect())
     }
@@ -100,6 +120,17 @@ mod tests {
         let all = among("*", others.into_iter());
         assert_eq!(["x", "openai/x", "azure/gpt-5"].map(|name| matches(&all, name)), [true, false, false]);
         assert_eq!(among("gpt-4o", others.into_iter()), "gpt-4o");
+    }
+
+    #[test]
+    fn no_name_leads_elsewhere_in_a_path() {
+        for aside in ["..", ".", "a/../b", "../a", "a/..", "a\\..\\b", "..;x/a", "%2e%2e/a", "..%2Fa", "%252e%252e%252fa", "a%5c..%5cb"] {
+            assert!(steps_aside(aside), "{aside}");
+            assert_eq!(Wildcard::of("far/*").captured(&format!("far/{aside}")), None, "{aside}");
+        }
+        for name in ["", "a", "a..b", "...", "gpt-4o.1", "meta/llama-3.1", "arn:aws:bedrock:x/y", "a%20b", "100%", "a;b"] {
+            assert!(!steps_aside(name), "{name}");
+        }
     }
 
     #[test]

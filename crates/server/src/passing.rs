@@ -18,8 +18,10 @@ use http::{Method, Response};
 use serde_json::Value;
 use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::catalog::{ModelCard, derive};
+use switchboard_engine::control::is_plain;
 use switchboard_engine::deployment::{Deployment, Spec};
 use switchboard_engine::passing::Passing;
+use switchboard_engine::pattern::steps_aside;
 use switchboard_engine::upstream::{Caps, Origin, Timeouts, Transport, TransportSettings, UpstreamRequest};
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::frames::Frames;
@@ -193,6 +195,9 @@ fn request(acceptor: &Acceptor, passage: &Passage, parts: &Parts, body: Bytes) -
     let unreadable = || Problem::new(Kind::BadRequest, format!("`{}` cannot be passed on", parts.uri.path()));
     let origin = Origin::of(&to.target).map_err(|_| unreadable())?;
     let target: http::Uri = to.target.parse().map_err(|_| unreadable())?;
+    if steps_aside(&passage.rest) {
+        return Err(Problem::new(Kind::BadRequest, "a path that is passed on leads nowhere but down"));
+    }
     let path = format!("{}{}", target.path().trim_end_matches('/'), passage.rest);
     let path = if path.is_empty() { "/" } else { &path };
     let query = query(&to.query, target.query().unwrap_or_default(), parts.uri.query().unwrap_or_default());
@@ -233,6 +238,9 @@ fn headers(client: &HeaderMap, all: bool) -> HeaderMap {
     for (name, value) in client {
         let plain = name.as_str();
         let wanted = matches!(plain, "content-type" | "accept") || all;
+        if !is_plain(value) {
+            continue;
+        }
         if let Some(bare) = plain.strip_prefix(FOR_THE_PLACE).and_then(|bare| bare.parse::<HeaderName>().ok()) {
             headers.insert(bare, value.clone());
         } else if wanted && !OWN.contains(&plain) && !plain.starts_with("x-litellm-") {

@@ -59,6 +59,7 @@ mod group_budgets;
 mod grouping;
 mod guardrails;
 mod guessed;
+mod heads;
 mod held;
 mod holders;
 mod hostile;

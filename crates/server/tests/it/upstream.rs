@@ -71,6 +71,11 @@ impl Upstream {
         found.map(|(_, value)| value.clone())
     }
 
+    /// The headers of every request.
+    pub(crate) fn heads(&self) -> Vec<Vec<(String, String)>> {
+        self.heads.lock().expect("lock").clone()
+    }
+
     /// Lets go of what is held, and holds nothing from now on.
     pub(crate) fn let_go(&self) {
         *self.gate.0.lock().expect("lock") = true;
