@@ -153,6 +153,24 @@ impl Line<'_> {
         write_text(self.0, text);
     }
 
+    /// What a client wrote: also what a terminal would obey is escaped.
+    fn foreign(&mut self, lead: &str, text: &str) {
+        if text.bytes().all(|byte| (b' '..0x7f).contains(&byte)) {
+            return self.text(lead, text);
+        }
+        let mut written = Vec::new();
+        write_text(&mut written, text);
+        self.raw(lead);
+        for letter in String::from_utf8_lossy(&written).chars() {
+            match letter {
+                '\u{7f}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                    self.raw(&format!("\\u{:04x}", u32::from(letter)))
+                }
+                _ => self.raw(letter.encode_utf8(&mut [0; 4])),
+            }
+        }
+    }
+
     /// A name of ours, in which nothing must be escaped.
     fn name(&mut self, lead: &str, name: &'static str) {
         self.raw(lead);
@@ -187,7 +205,7 @@ fn line(record: &Record, out: &mut Vec<u8>) {
     line.text(",\"key\":", &record.key);
     line.name(",\"operation\":", record.operation.as_str());
     line.name(",\"dialect\":", record.dialect.as_str());
-    line.text(",\"model\":", &record.model);
+    line.foreign(",\"model\":", &record.model);
     if let Some(target) = record.deployment.as_deref() {
         line.text(",\"provider\":", &target.spec.provider);
         line.text(",\"deployment\":", &target.spec.id);

@@ -98,11 +98,14 @@ pub(in crate::admin) fn table(rows: &Value) -> Result<Response<AnswerBody>, Refu
     Ok(response)
 }
 
+/// What programs take for the beginning of a formula; some of them also the wide signs.
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+
 /// A value as a cell: no program takes it for a formula.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
+        Value::String(text) if text.starts_with(FORMULA) => format!("'{text}"),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }

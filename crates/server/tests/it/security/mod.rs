@@ -4,6 +4,7 @@ mod canaries;
 mod foreign;
 mod grid;
 mod injection;
+mod lines;
 mod matrix;
 mod outward;
 mod paths;
