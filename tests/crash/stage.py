@@ -25,9 +25,9 @@ INPUT_NANO, OUTPUT_NANO, PROMPT_TOKENS = 150, 600, 10
 class Gateway:
     """A gateway on files of its own."""
 
-    def __init__(self, folder, models, database=None, workers=2, port=0, more=None, variables=None, takeover=False, files=None):
+    def __init__(self, folder, models, database=None, workers=2, port=0, more=None, variables=None, takeover=False, files=None, user=None):
         """`more` goes into the configuration, section by section; what it says on stdout is in `requests.log`; `files` is how many
-        descriptors it may have."""
+        descriptors it may have, `user` whom it runs as."""
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         general = {"master_key": MASTER_KEY} | ({"database_url": database} if database else {})
@@ -42,7 +42,7 @@ class Gateway:
         log = open(self.folder / "requests.log", "ab")
         self.process = subprocess.Popen(
             [str(binary()), "serve", "--config", str(path), "--host", "127.0.0.1", "--port", str(port), "--workers", str(workers), *(["--takeover"] if takeover else [])],
-            stdout=log, stderr=subprocess.PIPE, env=environment, cwd=self.folder,
+            stdout=log, stderr=subprocess.PIPE, env=environment, cwd=self.folder, user=user,
             preexec_fn=files and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))))
         log.close()
         self.port, self.said = None, []

@@ -29,6 +29,7 @@ pub mod demo;
 mod descriptors;
 pub mod digest;
 mod draft;
+mod dumps;
 mod duration;
 pub mod edge;
 mod explain;

@@ -13,6 +13,7 @@ use crate::books::absurd;
 use crate::config::resolved::TlsFiles;
 use crate::config::{Config, Environment, Overrides, Source, Watch};
 use crate::descriptors;
+use crate::dumps;
 use crate::edge::Address;
 use crate::edge::StopSignals;
 use crate::fleet::Unusable;
@@ -110,6 +111,7 @@ impl Serve {
             switchboard_engine::failpoint::arm(failpoint);
         }
         descriptors::take();
+        dumps::refuse();
         let watch = Watch::new(loader, &loaded);
         let Some(config) = loaded.config else { return Ok(ExitCode::from(UNUSABLE)) };
         let (log, writer) = RequestLog::start(std::io::stdout())?;
