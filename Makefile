@@ -7,7 +7,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 CONFIG ?=
 
-.PHONY: help run test test-crash figures contract lint bench layout bless clean-local
+.PHONY: help run test test-crash figures contract lint deny coverage mutants reproducible bench layout bless clean-local
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -31,9 +31,23 @@ lint: ## check format and lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
-contract: ## ask the API what its own document allows, 10,000 times; EXAMPLES=30 for each operation
+contract: ## ask the API what its own document allows, 50 times each operation; EXAMPLES=500 for more
 	$(CARGO) build --locked -p switchboard-server
-	SWITCHBOARD_BIN=$(TARGET)/debug/switchboard python3 scripts/contract.py --examples $(or $(EXAMPLES),30)
+	SWITCHBOARD_BIN=$(TARGET)/debug/switchboard python3 scripts/contract.py --examples $(or $(EXAMPLES),50)
+
+deny: ## licences, sources and advisories of dependencies, and how many there are (cargo-deny); CHECKS="bans licenses sources" without a network
+	@count=$$($(CARGO) tree --locked -p switchboard-server -e normal,build --prefix none --no-dedupe | cut -d' ' -f1,2 | sort -u | wc -l); \
+	  echo "$$count crates in the gateway, of at most 350"; test $$count -le 350
+	$(CARGO) deny check $(or $(CHECKS),all)
+
+coverage: ## how much of the code its tests reach, folder by folder; COVER="-p switchboard-store" for some of them
+	python3 scripts/coverage.py $(COVER)
+
+mutants: ## small mistakes, one at a time, where money and rights are decided: tests must fail (cargo-mutants); MUTANTS="-p switchboard-store --shard 1/50"
+	$(CARGO) mutants --output $(TARGET) $(MUTANTS)
+
+reproducible: ## build the release twice in folders of other names: the same bytes
+	python3 scripts/reproducible.py
 
 bench: ## measure against a bare proxy, and the routing decision; see bench/README.md
 	$(CARGO) bench --locked -p switchboard-bench --bench routing

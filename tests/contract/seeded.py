@@ -87,7 +87,7 @@ def asked(gateway, key, method, path, query, body):
     data = json.dumps(body).encode() if body is not None else None
     request = urllib.request.Request(url, data, {"authorization": f"Bearer {key}", "content-type": "application/json"}, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             # A table for spreadsheets is no JSON, and the document says nothing of its rows.
             is_json = "json" in (answer.headers.get("content-type") or "json")
             return answer.status, json.loads(answer.read() or b"null") if is_json else None
