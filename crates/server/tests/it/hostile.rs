@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use switchboard_server::authz::Policy;
 use switchboard_server::router::rows;
@@ -62,6 +63,7 @@ fn spellings(path: &str) -> Vec<String> {
 /// What a request with that path on its first line is told: the first line of the answer.
 fn told(app: &TestApp, method: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(app.address()).expect("connected");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
     let body = "{\"models\":[]}";
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",

@@ -1,5 +1,7 @@
 //! Many requests over one connection.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
@@ -8,6 +10,8 @@ use hyper_util::rt::TokioIo;
 use tokio::runtime::Runtime;
 
 use crate::app::{Reply, TestApp};
+
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A connection that is used again for as long as the gateway lets it be.
 pub(crate) struct Kept<'a> {
@@ -33,7 +37,7 @@ impl<'a> Kept<'a> {
         let kept = self.sender.take();
         self.opened += usize::from(kept.is_none());
         let address = self.app.address();
-        let (sender, reply) = self.runtime.block_on(async {
+        let asking = async {
             let mut sender = match kept {
                 Some(sender) => sender,
                 None => {
@@ -47,7 +51,8 @@ impl<'a> Kept<'a> {
             let body = body.collect().await.expect("a whole answer").to_bytes();
             let closes = head.headers.get("connection").is_some_and(|value| value == "close");
             ((!closes).then_some(sender), Reply { status: head.status, headers: head.headers, body })
-        });
+        };
+        let (sender, reply) = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, asking).await.expect("an answer in time") });
         self.sender = sender;
         reply
     }
