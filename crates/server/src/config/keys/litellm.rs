@@ -25,8 +25,10 @@ pub(super) const KEYS: &[Key] = &[
     honoured("allowed_fails", Count, "As in `router_settings`, which wins."),
     honoured("cooldown_time", Seconds, "As in `router_settings`, which wins."),
     honoured("model_alias_map", Map, "Other names of models, as `alias: model`.").of(Within::Each(&within::ALIAS)),
-    not_yet("callbacks", Texts, "What is told about every request; `prometheus` is, without being named, and others have no effect yet.")
+    not_yet("callbacks", Texts, "What is told about every request; `prometheus` is, without being named; `dynamic_rate_limiter` and `dynamic_rate_limiter_v3` have the rates of deployments kept to, as `enforce_model_rate_limits` has, and others have no effect yet.")
         .common(),
+    not_yet("priority_reservation", Map, "Shares of a model's rate that are kept for keys of a priority.").protects(),
+    not_yet("priority_reservation_settings", Map, "How these shares are kept to.").protects(),
     not_yet("success_callback", Texts, "What is told about requests that succeeded.").common(),
     not_yet("failure_callback", Texts, "What is told about requests that failed.").common(),
     not_yet("service_callbacks", Texts, "What is told about the gateway's own services."),

@@ -7,6 +7,10 @@ pub(super) const DEPLOYMENT: &[Key] = &[
     honoured("model_name", Text, "Name callers ask for; entries of the same name share the load, and `*` matches any text.").common(),
     honoured("litellm_params", Map, "How to reach the model; keys not listed here are default request parameters.").common(),
     honoured("model_info", Map, "What is known about the model; echoed by `/model/info`.").common(),
+    honoured("rpm", Integer, "As in `litellm_params`; before the one there."),
+    honoured("tpm", Integer, "As in `litellm_params`; before the one there."),
+    honoured("itpm", Integer, "As in `litellm_params`; before the one there."),
+    honoured("otpm", Integer, "As in `litellm_params`; before the one there."),
 ];
 
 pub(super) const MODEL_INFO: &[Key] = &[

@@ -221,6 +221,8 @@ pub const ROUTE_GROUPS: &[&str] = &[
     "spend_tracking_routes",
     "global_spend_tracking_routes",
     "public_routes",
+    // As LiteLLM's examples write it.
+    "LiteLLMRoutes.public_routes",
     "internal_user_routes",
     "self_managed_routes",
     "master_key_only_routes",

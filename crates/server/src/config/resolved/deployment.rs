@@ -88,6 +88,8 @@ pub struct Connection {
     pub provider: Option<String>,
     /// Key sent to the provider.
     pub api_key: Option<Secret>,
+    /// The variable that `api_key` names, where it is not set.
+    pub unset_key: Option<String>,
     /// Base URL.
     pub api_base: Option<String>,
     /// API version, for Azure.

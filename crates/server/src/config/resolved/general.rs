@@ -265,11 +265,14 @@ fn is_weak(key: &str) -> bool {
 }
 
 /// Variables by which others set up what is set up otherwise here, or not at all.
-const IDLE: [&str; 7] = [
+const IDLE: [&str; 10] = [
     "IAM_TOKEN_DB_AUTH",
     "JSON_LOGS",
     "LITELLM_CONFIG_BUCKET_NAME",
     "LITELLM_CONFIG_BUCKET_OBJECT_KEY",
+    "LITELLM_KEY_ROTATION_CHECK_INTERVAL_SECONDS",
+    "LITELLM_KEY_ROTATION_ENABLED",
+    "LITELLM_KEY_ROTATION_GRACE_PERIOD",
     "OPENAI_ORGANIZATION",
     "WATSONX_DEPLOYMENT_SPACE_ID",
     "WATSONX_SPACE_ID",
@@ -279,7 +282,7 @@ fn tell_idle(reader: &mut Reader<'_>, environment: &Environment) {
     let set: Vec<&str> = IDLE.into_iter().filter(|name| environment.get_non_empty(name).is_some()).collect();
     if !set.is_empty() {
         let message = format!("these variables are set and have no effect: {}", set.join(", "));
-        reader.found.warn(&Location::environment(), message, "say it in the configuration file");
+        reader.found.warn(&Location::environment(), message, "what there is a way for is said in the configuration file");
     }
 }
 

@@ -75,6 +75,8 @@ impl RouterSettings {
         let fields = reader.section(Section::Router, node);
         let other = &litellm.fields;
         let resilience = Resilience::read(reader, &fields);
+        let mut routing = routing::read(reader, &fields);
+        routing.enforce_rates |= keeps_rates(reader, other);
         let mut fallbacks = |name: &str| {
             let chosen = fields.node(name).or_else(|| other.node(name));
             fallback::read(reader, name, chosen.and_then(Node::as_list).unwrap_or_default())
@@ -105,11 +107,25 @@ impl RouterSettings {
             provider_budgets: provider_budgets(reader, &fields),
             resilience,
             checks: CheckRouting::read(&fields),
-            routing: routing::read(reader, &fields),
+            routing,
             weights: routing::weights(reader, &fields),
         };
         ReadRouter { settings, default_fallbacks_at, fields }
     }
+}
+
+/// Whether a callback of LiteLLM's is named that has the rates of deployments kept to. It shares them among keys besides, as is not done
+/// here.
+fn keeps_rates(reader: &mut Reader<'_>, litellm: &Fields) -> bool {
+    const LIMITERS: [&str; 2] = ["dynamic_rate_limiter", "dynamic_rate_limiter_v3"];
+    let node = litellm.node("callbacks");
+    let named = node.and_then(keys::texts).into_iter().flatten().find(|name| LIMITERS.contains(name));
+    if let (Some(node), Some(name)) = (node, named) {
+        let message =
+            format!("`litellm_settings.callbacks`: with `{name}` the rates of deployments are kept to, but not shared among keys");
+        reader.found.warn(&node.at, message, "bound each key by `tpm_limit` and `rpm_limit`, or by `switchboard.limit_rules`");
+    }
+    named.is_some()
 }
 
 /// LiteLLM's `{provider: {budget_limit, time_period}}`; its own limits' names do as well.

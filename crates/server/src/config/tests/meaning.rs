@@ -206,10 +206,10 @@ fn fallbacks_to_wildcards_are_found_and_to_nothing_are_not() {
 
 #[test]
 fn a_key_in_the_wrong_section_is_told_where_it_belongs() {
-    let found = findings("model_list: [{model_name: m, rpm: 3, litellm_params: {model: x}}]\nmaster_key: sk-1\n");
+    let found = findings("model_list: [{model_name: m, api_base: 3, litellm_params: {model: x}}]\nmaster_key: sk-1\n");
     assert!(
         found.contains(
-            "`model_list[].rpm` is not a known key\n  --> config.yaml:1:30\n  = hint: it belongs to `model_list[].litellm_params`"
+            "`model_list[].api_base` is not a known key\n  --> config.yaml:1:30\n  = hint: it belongs to `model_list[].litellm_params`"
         ),
         "{found}"
     );
@@ -290,4 +290,30 @@ fn what_a_model_can_is_no_request_parameter() {
     assert!(deployment.default_params.is_empty(), "{:?}", deployment.default_params);
     assert_eq!(deployment.model_info.written["supports_vision"], true);
     assert!(findings(&with_params("stream: true")).contains("`stream` of the deployment `m` has no effect"));
+}
+
+#[test]
+fn limits_beside_the_parameters_go_before_those_in_them() {
+    let yaml = "model_list: [{model_name: m, rpm: 3, otpm: 9, litellm_params: {model: openai/x, api_key: k, rpm: 5, tpm: 7}, model_info: {itpm: 8, otpm: 1}}]";
+    let limits = load_text(yaml).config.expect("a configuration").deployments.remove(0).limits;
+    assert_eq!((limits.rpm, limits.tpm, limits.itpm, limits.otpm), (Some(3), Some(7), Some(8), Some(9)));
+    assert_eq!(findings(yaml), "");
+}
+
+#[test]
+fn limiters_that_are_callbacks_have_rates_kept_to() {
+    for (callbacks, keeps) in [("[dynamic_rate_limiter_v3]", true), ("dynamic_rate_limiter", true), ("[prometheus]", false)] {
+        let yaml = format!("litellm_settings: {{callbacks: {callbacks}}}");
+        let config = load_text(&yaml).config.expect("a configuration");
+        assert_eq!(config.router.routing.enforce_rates, keeps, "{callbacks}");
+        assert_eq!(findings(&yaml).contains("but not shared among keys\n  --> config.yaml:1:30"), keeps, "{}", findings(&yaml));
+    }
+    let found = findings("litellm_settings: {priority_reservation: {prod: 0.9}, priority_reservation_settings: {default_priority: 0.1}}");
+    assert!(found.contains("meant to protect something: `litellm_settings.priority_reservation`"), "{found}");
+}
+
+#[test]
+fn routes_are_public_as_the_examples_write_them() {
+    let found = findings("general_settings: {public_routes: ['LiteLLMRoutes.public_routes', '/spend/calculate']}");
+    assert!(!found.contains("which there is not"), "{found}");
 }

@@ -57,6 +57,7 @@ pub(in crate::config) fn read_all(
                 fault = fault.or(confined);
                 deployment.fault.clone_from(&fault);
             }
+            beside(&fields, &mut deployment.limits);
             common.bound(&mut deployment);
             if !deployment.model_info.id.is_empty() && ids.contains(&deployment.model_info.id) {
                 let message = format!("the id `{}` is used twice; this one gets another", deployment.model_info.id);
@@ -166,7 +167,7 @@ fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>,
         // Neither a file nor another model is named by what a team brought.
         router: crate::config::resolved::smart::RouterParams::read(&model, reader, &fields).filter(|_| !laid::is_brought(at)),
         model,
-        connection: connection(reader, &fields),
+        connection: Connection { unset_key: unset_key(params), ..connection(reader, &fields) },
         limits: limits(reader, &fields, &info_fields),
         prices,
         price_facts: price_facts(&fields),
@@ -188,6 +189,12 @@ fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>,
         brought: laid::is_brought(at),
         fault: None,
     })
+}
+
+/// The variable that the key is to be found in, where it is not set.
+fn unset_key(params: &Node) -> Option<String> {
+    let node = params.as_map()?.get("api_key")?;
+    node.variable.as_deref().filter(|_| node.value == Value::Unset).map(str::to_owned)
 }
 
 fn connection(reader: &mut Reader<'_>, fields: &Fields) -> Connection {
@@ -242,6 +249,14 @@ fn aws(fields: &Fields) -> Aws {
         sts_endpoint: fields.text("aws_sts_endpoint"),
         bedrock_runtime_endpoint: fields.text("aws_bedrock_runtime_endpoint"),
         model_id: fields.text("model_id"),
+    }
+}
+
+/// What an entry says beside its parameters goes before what they say.
+fn beside(entry: &Fields, limits: &mut Limits) {
+    let Limits { rpm, tpm, itpm, otpm, .. } = limits;
+    for (name, limit) in [("rpm", rpm), ("tpm", tpm), ("itpm", itpm), ("otpm", otpm)] {
+        *limit = entry.integer(name).or(*limit);
     }
 }
 
