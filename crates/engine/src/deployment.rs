@@ -3,6 +3,7 @@
 mod cache_point;
 mod marks;
 mod newer_calls;
+mod placeless;
 mod profile;
 mod region;
 mod reserved;
@@ -192,6 +193,8 @@ pub struct Deployment {
     pub facts: Facts,
     /// How it is doing.
     pub health: Arc<Health>,
+    /// Why nothing can be asked of it, where it lacks what it is called with.
+    pub lacking: Option<Box<str>>,
     reaches: Vec<Reach>,
     /// The operations it serves, one bit each.
     served: u32,
@@ -246,6 +249,7 @@ impl Deployment {
             card,
             marks: HeaderMap::new(),
             health: Arc::default(),
+            lacking: None,
             reaches: Vec::new(),
             served: 0,
             spec,
@@ -271,54 +275,6 @@ impl Deployment {
         match failure {
             Some(why) if deployment.reaches.is_empty() => Err(BadDeployment(why)),
             _ => Ok(deployment),
-        }
-    }
-
-    /// A deployment that stands for a pattern and is never called itself.
-    pub fn unreachable(spec: Spec, provider: &Provider) -> Self {
-        Self {
-            provider_name: provider.listed_name().to_owned(),
-            chat: provider.chat.clone(),
-            card: None,
-            profile: Profile::default(),
-            ask_usage: false,
-            gateway: provider.gateway,
-            rewritten: false,
-            newer_calls: NewerCalls::default(),
-            states_cost: false,
-            searches: false,
-            flavor: provider.flavor,
-            bytes_only: provider.bytes_only.clone(),
-            facts: Facts::of(provider, None, &spec.traits),
-            marks: marks(&spec, None),
-            health: Arc::default(),
-            reaches: Vec::new(),
-            served: 0,
-            spec,
-        }
-    }
-
-    /// A place that is no model's, of that price.
-    pub fn outside(spec: Spec, card: ModelCard) -> Self {
-        Self {
-            provider_name: spec.provider.clone(),
-            chat: Vec::new(),
-            card: Some(card),
-            profile: Profile::default(),
-            ask_usage: false,
-            gateway: false,
-            rewritten: false,
-            newer_calls: NewerCalls::default(),
-            states_cost: false,
-            searches: false,
-            flavor: Flavor::default(),
-            bytes_only: Vec::new(),
-            facts: Facts::default(),
-            marks: marks(&spec, None),
-            health: Arc::default(),
-            reaches: Vec::new(),
-            served: 0,
-            spec,
         }
     }
 

@@ -40,7 +40,8 @@ pub struct Unusable {
     pub why: String,
 }
 
-/// Builds the fleet. Deployments that cannot work are left out and named; those that are known keep their health.
+/// Builds the fleet. Deployments that cannot work are left out and told, and where a name has no other, it stays one that nothing else
+/// is taken for; those that are known keep their health.
 pub fn build(config: &Arc<Config>, catalog: &Arc<Catalog>, demo: Option<&str>, registry: &Registry) -> (Fleet, Vec<Unusable>) {
     let mut deployments = Vec::new();
     let mut unusable = Vec::new();
@@ -58,7 +59,10 @@ pub fn build(config: &Arc<Config>, catalog: &Arc<Catalog>, demo: Option<&str>, r
                 deployment.join(registry);
                 deployments.push(deployment);
             }
-            Err(why) => unusable.push(Unusable { at: standing(configured), model_name: configured.model_name.clone(), why }),
+            Err(why) => {
+                deployments.push(lacking(configured, (config, catalog), None, &why).unwrap_or_else(|| nowhere(configured, &why)));
+                unusable.push(Unusable { at: standing(configured), model_name: configured.model_name.clone(), why });
+            }
         }
     }
     if let Some(base) = demo.as_deref().filter(|_| config.deployments.is_empty()) {
@@ -78,7 +82,8 @@ pub fn build(config: &Arc<Config>, catalog: &Arc<Catalog>, demo: Option<&str>, r
     let registry = registry.clone();
     let expand = move |pattern: &Deployment, captured: &[&str]| {
         let configured = by_id.get(&pattern.spec.id)?;
-        let mut made = deployment(configured, &config_again, &catalog_again, demo_again.as_deref(), Some(captured)).ok()?;
+        let made = deployment(configured, &config_again, &catalog_again, demo_again.as_deref(), Some(captured));
+        let mut made = made.or_else(|why| lacking(configured, (&config_again, &catalog_again), Some(captured), &why).ok_or(why)).ok()?;
         made.join(&registry);
         Some(made)
     };
@@ -228,6 +233,31 @@ pub(crate) fn listed(configured: &Configured, catalog: &Catalog) -> Option<(Stri
     let based = named.model_info.base_model.and_then(|base| catalog.base(&provider.id, &base));
     let card = based.or_else(|| catalog.model(&provider.id, &model));
     Some((provider.id.clone(), model, card))
+}
+
+/// The deployment it would be, but for what kept it from being one; none where more than its credential does, or what the
+/// configuration found at fault.
+fn lacking(configured: &Configured, (config, catalog): (&Config, &Catalog), captured: Option<&[&str]>, why: &str) -> Option<Deployment> {
+    let mut tried = Configured { fault: None, ..configured.clone() };
+    // What makes its answers up needs no credential.
+    tried.mock_response.get_or_insert_default();
+    let made = match captured.is_none() && tried.model_name.contains('*') {
+        true => pattern(&tried, config, catalog),
+        false => deployment(&tried, config, catalog, None, captured),
+    };
+    Some(made.ok()?.lacking(why.to_owned()))
+}
+
+/// What stands for a name of which nothing more can be said.
+fn nowhere(configured: &Configured, why: &str) -> Deployment {
+    let spec = Spec {
+        id: configured.model_info.id.clone(),
+        group: configured.model_name.clone(),
+        model: configured.model.clone(),
+        traits: traits(configured).unwrap_or_default(),
+        ..Spec::default()
+    };
+    Deployment::bare(spec).lacking(why.to_owned())
 }
 
 /// Why that could be no deployment, whatever its credential, if it could not. One that a team brought has its own credential too.

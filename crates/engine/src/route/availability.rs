@@ -42,6 +42,7 @@ const REGION: Verdict = Verdict::new("region_restricted", 403, Kind::Forbidden);
 const NOT_FREE: Verdict = Verdict::new("free_variant_ended", 404, Kind::NotFound);
 const WRONG_ENDPOINT: Verdict = Verdict::new("wrong_endpoint", 400, Kind::BadRequest);
 const CONSTRAINED: Verdict = Verdict::new("constraint_filtered", 404, Kind::NotFound);
+const LACKING: Verdict = Verdict::new("model_lacking", 401, Kind::Unauthenticated);
 const NO_ENDPOINTS: Verdict = Verdict::new("no_endpoints", 404, Kind::NotFound);
 
 impl Plan {
@@ -94,7 +95,9 @@ fn refusal(call: &Call, (excluded, others): (&[Exclusion], Option<Instant>), fal
     let until = passing.filter_map(|exclusion| exclusion.until).chain(others).min();
     let seconds = until.map(|until| until.saturating_duration_since(now).as_millis().div_ceil(1000) as u64);
     let retry_after = retryable.then(|| seconds.unwrap_or(SOON).max(1));
-    let mut problem = Problem::new(verdict.kind, message(call, &verdict, &reasons, retry_after));
+    let lacking = excluded.iter().find_map(|exclusion| exclusion.deployment.lacking.as_deref()).filter(|_| verdict.code == LACKING.code);
+    let message = lacking.map(|why| format!("the model `{}` cannot be used: {why}", call.model));
+    let mut problem = Problem::new(verdict.kind, message.unwrap_or_else(|| self::message(call, &verdict, &reasons, retry_after)));
     problem.status = StatusCode::from_u16(verdict.status).ok().filter(|_| openrouter);
     problem.code = Some(verdict.code.to_owned());
     // Clients shorten a conversation where they are told so as every provider tells it.
@@ -123,7 +126,7 @@ fn refusal(call: &Call, (excluded, others): (&[Exclusion], Option<Instant>), fal
         docs_url: DOCS,
     }));
     let blocked = problem.message == BLOCKED && !matches!(call.door.dialect, Dialect::Anthropic | Dialect::Gemini);
-    let error = Error::new(problem, if retryable { Origin::Gateway } else { Origin::Caller }, Retry::Never);
+    let error = Error::new(problem, if retryable || lacking.is_some() { Origin::Gateway } else { Origin::Caller }, Retry::Never);
     // The type that LiteLLM's clients know is none of the format's own.
     let told = || serde_json::json!({"error": {"message": BLOCKED, "type": "permission_error", "param": null, "code": "403"}});
     Error { verbatim: blocked.then(|| told().to_string().into()), ..error }
@@ -140,7 +143,9 @@ fn verdict(excluded: &[Exclusion], reasons: &[Reason]) -> Verdict {
         return if passing.all(|exclusion| exclusion.reasons.iter().any(used_up)) { CAPACITY } else { PAUSED };
     }
     let everywhere = |wanted: &[Reason]| excluded.iter().all(|exclusion| exclusion.reasons.iter().any(|reason| wanted.contains(reason)));
-    if everywhere(&[Reason::Operation]) {
+    if everywhere(&[Reason::Lacking]) {
+        LACKING
+    } else if everywhere(&[Reason::Operation]) {
         WRONG_ENDPOINT
     } else if everywhere(&[Reason::Training, Reason::Retention, Reason::ContentClass]) {
         PRIVACY

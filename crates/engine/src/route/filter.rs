@@ -106,6 +106,9 @@ impl Filter<'_, '_> {
         if let Some(refusal) = candidate.view.refusal {
             reasons.push(Reason::Health(refusal.why));
         }
+        if deployment.lacking.is_some() {
+            reasons.push(Reason::Lacking);
+        }
         if traits.blocked {
             reasons.push(Reason::Blocked);
         }

@@ -184,7 +184,11 @@ impl Fleet {
                 return base;
             }
         }
-        self.not_quite(name, Variant::None).or_else(|| self.completed(name))
+        let found = self.not_quite(name, Variant::None);
+        if found.as_ref().is_some_and(|found| found.rule.is_some() || found.deployments.iter().any(|one| one.lacking.is_none())) {
+            return found;
+        }
+        self.completed(name).or(found)
     }
 
     /// By a name that is none of a group's. What a pattern takes without knowing it may be a known model in another spelling.
@@ -293,8 +297,9 @@ impl Fleet {
         }
         let group = self.patterns.iter().find_map(|pattern| {
             let captured = pattern.name.captured(name)?;
-            let made: Group = pattern.deployments.iter().filter_map(|one| (self.expand)(one, &captured)).map(Arc::new).collect();
-            (!made.is_empty()).then_some(made)
+            let made: Vec<_> = pattern.deployments.iter().filter_map(|one| (self.expand)(one, &captured)).map(Arc::new).collect();
+            let barred = || pattern.deployments.first().is_some_and(|one| one.lacking.is_some()).then(|| pattern.deployments.clone());
+            if made.is_empty() { barred() } else { Some(usable(made)) }
         })?;
         if expanded.len() >= KEPT {
             expanded.clear();
@@ -378,9 +383,10 @@ impl Fleet {
         aliases.chain(own).collect()
     }
 
-    /// Every deployment as configured.
+    /// Every deployment as configured, but for those that lack what they are called with.
     pub fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {
-        self.groups.values().chain(self.patterns.iter().map(|pattern| &pattern.deployments)).flat_map(|group| group.iter())
+        let groups = self.groups.values().chain(self.patterns.iter().map(|pattern| &pattern.deployments));
+        groups.flat_map(|group| group.iter()).filter(|one| one.lacking.is_none())
     }
 
     /// How deployments are chosen.
@@ -402,7 +408,15 @@ fn gather(deployments: &[Arc<Deployment>], names: fn(&Deployment) -> &[String]) 
             groups.entry(name).or_default().push(deployment.clone());
         }
     }
-    groups.into_iter().map(|(name, group)| (Arc::from(name), Group::from(group))).collect()
+    groups.into_iter().map(|(name, group)| (Arc::from(name), usable(group))).collect()
+}
+
+/// Those that lack nothing; where all do, all, so that their name stands for nothing else.
+fn usable(mut group: Vec<Arc<Deployment>>) -> Group {
+    if group.iter().any(|one| one.lacking.is_none()) {
+        group.retain(|one| one.lacking.is_none());
+    }
+    group.into()
 }
 
 impl std::fmt::Debug for Fleet {

@@ -130,7 +130,8 @@ impl Fleet {
             && !self.settings.enforce_rates
             && self.hooks.budgets.is_none()
             && call.principal.guidance.is_none();
-        let open = !traits.blocked
+        let open = only.lacking.is_none()
+            && !traits.blocked
             && traits.reserved.is_none()
             && traits.max_parallel.is_none()
             && found.variant == Variant::None

@@ -9,6 +9,8 @@ pub enum Reason {
     Health(Why),
     /// It does not serve what is asked for.
     Operation,
+    /// It lacks what it is called with.
+    Lacking,
     /// The operator has shut it.
     Blocked,
     /// The caller names others (`provider.only`).
@@ -61,6 +63,7 @@ impl Reason {
         match self {
             Reason::Health(why) => why.as_str(),
             Reason::Operation => "operation",
+            Reason::Lacking => "lacking",
             Reason::Blocked => "blocked",
             Reason::AllowedProviders => "allowed_providers",
             Reason::IgnoredProviders => "ignored_providers",

@@ -113,9 +113,13 @@ impl Ingredients<'_> {
 
     fn missing(&self, what: &str, names: &[String]) -> String {
         let id = &self.provider.id;
+        let set = match &self.connection().unset_key {
+            Some(variable) => format!("{variable}, which its `api_key` names, is not set; set it"),
+            None => "set `api_key`".to_owned(),
+        };
         match names.first() {
-            Some(name) => format!("provider `{id}` needs {what}: set `api_key`, or {name} in the environment"),
-            None => format!("provider `{id}` needs {what}: set `api_key`"),
+            Some(name) => format!("provider `{id}` needs {what}: {set}, or {name} in the environment"),
+            None => format!("provider `{id}` needs {what}: {set}"),
         }
     }
 

@@ -71,6 +71,7 @@ mod info;
 mod keeping;
 mod kept;
 mod keys;
+mod lacking;
 mod laid;
 mod lent;
 mod line;
