@@ -47,6 +47,20 @@ pub struct Asked {
     pub mock: Option<Box<Mock>>,
 }
 
+impl Mock {
+    /// The field by which a caller wants a failure made up; none where it wants an answer.
+    pub(crate) fn failing(&self) -> Option<&'static str> {
+        match self {
+            Self::Response(_) => None,
+            Self::Timeout => Some("mock_timeout"),
+            Self::Fallbacks => Some("mock_testing_fallbacks"),
+            Self::ContextFallbacks => Some("mock_testing_context_fallbacks"),
+            Self::ContentPolicyFallbacks => Some("mock_testing_content_policy_fallbacks"),
+            Self::RateLimit => Some("mock_testing_rate_limit_error"),
+        }
+    }
+}
+
 /// What is to be made up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mock {

@@ -172,6 +172,16 @@ impl Error {
         Problem::new(Kind::BadRequest, message).with_param("model").with_code("operation_not_supported").into()
     }
 
+    /// A caller wants a failure made up, and may not, in LiteLLM's words.
+    pub fn mock_refused(field: &str) -> Self {
+        let message = format!(
+            "Mock testing request params are disabled on this proxy: {field}. An admin can enable them by setting \
+             `general_settings.dangerously_allow_mock_testing_request_params: true` in config.yaml. This setting cannot be changed from \
+             the Admin UI or the API."
+        );
+        Problem::new(Kind::BadRequest, message).with_param(field).into()
+    }
+
     /// The credential for a provider cannot be made, or was the caller's to bring, whom another target may not need it of.
     pub fn credential(provider: &str, error: SignError) -> Self {
         if let SignError::NotBrought(how) = error {

@@ -1,5 +1,6 @@
 //! The gateway: what is known to all workers, and the journey of one call.
 
+mod untold;
 mod wait;
 
 use std::sync::atomic::AtomicBool;
@@ -12,7 +13,7 @@ use http::header::HeaderName;
 use self::wait::Waiter;
 use crate::admit::Admission;
 use crate::answer::{Answer, StreamBody};
-use crate::asked::Asked;
+use crate::asked::{Asked, Mock};
 use crate::attempt::fall_back::{self, Class};
 use crate::attempt::{Attempts, Budget};
 use crate::board::Board;
@@ -34,6 +35,7 @@ use crate::settings::Settings;
 use crate::shelf::{Archive, Shelf};
 use crate::terms::NanoUsd;
 pub use crate::worker::Worker;
+pub use untold::Untold;
 
 /// What is known to all workers.
 pub struct Gateway {
@@ -141,6 +143,11 @@ impl Gateway {
 
     /// Takes one call from its plan to its answer. Whatever happens is recorded, once.
     pub async fn call(&self, call: &Call, worker: &Worker) -> Result<Answer, Error> {
+        self.call_untold(call, worker).await.map_err(|untold| untold.told(&call.door))
+    }
+
+    /// The same, but that it failed is recorded when that is told.
+    pub async fn call_untold(&self, call: &Call, worker: &Worker) -> Result<Answer, Untold> {
         self.tried(call, worker, self.meter(call)).await
     }
 
@@ -148,7 +155,7 @@ impl Gateway {
     pub(crate) async fn call_shown(&self, call: &Call, worker: &Worker, shown: Arc<AtomicBool>) -> Result<Answer, Error> {
         let mut meter = self.meter(call);
         meter.shown(shown);
-        self.tried(call, worker, meter).await
+        self.tried(call, worker, meter).await.map_err(|untold| untold.told(&call.door))
     }
 
     /// Gives a stream that broke off another provider's rest, where one has it.
@@ -158,10 +165,9 @@ impl Gateway {
         self.attempts((call, &asked), worker, &settings).go_on(&plan, stream).await;
     }
 
-    async fn tried(&self, call: &Call, worker: &Worker, mut meter: Meter) -> Result<Answer, Error> {
+    async fn tried(&self, call: &Call, worker: &Worker, mut meter: Meter) -> Result<Answer, Untold> {
         if let Err(error) = hops::check(&call.headers) {
-            meter.fail(&error, &call.door);
-            return Err(error);
+            return Err(Untold::new(error, meter));
         }
         crate::failpoint::hit("planning");
         let question = self.fleet.load().question(call);
@@ -171,18 +177,18 @@ impl Gateway {
         }
         let (asked, settings) = (Asked::of(call), self.settings.load_full());
         let waiter = Waiter::of(self, (call, &asked), worker, &settings);
+        if let Some(field) = asked.mock.as_deref().and_then(Mock::failing).filter(|_| settings.refuses_mocks) {
+            return Err(Untold::new(Error::mock_refused(field), meter));
+        }
         let planned = self.plan(call).await.and_then(|plan| self.admit(call, &mut meter).map(|()| plan));
         let mut plan = match (planned, waiter) {
-            (Err(error), Some(waiter)) if waiter.waits_for(&error) => return Box::pin(waiter.run(meter, Some(error))).await,
-            (Ok(_), Some(waiter)) if waiter.is_late() => return Box::pin(waiter.run(meter, None)).await,
+            (Err(error), Some(waiter)) if waiter.waits_for(&error) => return Ok(Box::pin(waiter.run(meter, Some(error))).await?),
+            (Ok(_), Some(waiter)) if waiter.is_late() => return Ok(Box::pin(waiter.run(meter, None)).await?),
             (Ok(plan), _) => plan,
-            (Err(error), _) => {
-                meter.fail(&error, &call.door);
-                return Err(error);
-            }
+            (Err(error), _) => return Err(Untold::new(error, meter)),
         };
         let tap = self.ready(call, &mut plan, &mut meter);
-        let (error, mut meter) = match self.attempts((call, &asked), worker, &settings).go(&plan, meter).await {
+        let (error, meter) = match self.attempts((call, &asked), worker, &settings).go(&plan, meter).await {
             Ok(answer) => {
                 return Ok(match tap {
                     None => answer,
@@ -192,11 +198,8 @@ impl Gateway {
             Err(failed) => failed,
         };
         match waiter {
-            Some(waiter) if waiter.waits_for(&error) => Box::pin(waiter.run(meter, Some(error))).await,
-            _ => {
-                meter.fail(&error, &call.door);
-                Err(error)
-            }
+            Some(waiter) if waiter.waits_for(&error) => Ok(Box::pin(waiter.run(meter, Some(error))).await?),
+            _ => Err(Untold::new(error, meter)),
         }
     }
 
@@ -334,6 +337,9 @@ impl Gateway {
             charged: NanoUsd::ZERO,
             estimated: false,
             attempts: 0,
+            retries: 0,
+            fallbacks: 0,
+            stand_in: None,
             tried: Vec::new(),
             losses: 0,
             error: None,

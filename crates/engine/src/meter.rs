@@ -298,6 +298,20 @@ impl Meter {
         self.break_off(error);
     }
 
+    /// Gives back what is held for a call that no provider was asked for. Whether it is such a one.
+    pub(crate) fn give_back(&mut self) -> bool {
+        let unasked = self.0.record.as_ref().is_some_and(|record| record.attempts == 0);
+        if unasked {
+            (self.0.tab, self.0._permit) = (None, None);
+        }
+        unasked
+    }
+
+    /// Records nothing.
+    pub(crate) fn forget(mut self) {
+        self.0.record = None;
+    }
+
     /// An answer under way ends in that failure.
     pub fn break_off(&mut self, error: &Error) {
         self.0.fault = Some((error.failure, error.answered, error.maybe_billed));

@@ -35,6 +35,8 @@ pub struct Settings {
     pub asked_names: bool,
     /// Whether callers who want that are told why others answered than who was asked.
     pub tells_failures: bool,
+    /// Whether callers may not have failures made up, nor have a call take its time for nothing.
+    pub refuses_mocks: bool,
     /// Whether the usage in a chat completion's stream says what the answer cost.
     pub told_cost: Option<bool>,
     /// How long a stream may only show that it is still open; `None`: five minutes.

@@ -100,9 +100,10 @@ async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
     let answered = if service::is_wanted(gateway, &call) {
         Box::pin(service::serve(Arc::new(Served { acceptor: acceptor.clone(), call }))).await
     } else {
-        match gateway.call(&call, &acceptor.worker).await {
-            Err(error) if error.refusal.is_some() => Box::pin(instead::ask(acceptor, &call, error)).await,
-            answered => answered,
+        match gateway.call_untold(&call, &acceptor.worker).await {
+            Ok(answer) => Ok(answer),
+            Err(untold) if untold.error.refusal.is_some() => Box::pin(instead::ask(acceptor, &call, untold)).await,
+            Err(untold) => Err(untold.told(&door)),
         }
     };
     match answered {

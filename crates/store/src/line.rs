@@ -34,7 +34,7 @@ pub struct LogLine {
     pub model: String,
     /// The deployment.
     pub model_id: Option<String>,
-    /// The model asked for.
+    /// The model asked for, or the one that answered in its place.
     pub model_group: String,
     /// The provider.
     pub provider: Option<String>,
@@ -84,7 +84,7 @@ pub struct Passing<'a> {
     pub model: &'a str,
     /// The deployment.
     pub model_id: Option<&'a str>,
-    /// The model asked for.
+    /// The model asked for, or the one that answered in its place.
     pub model_group: &'a str,
     /// The provider.
     pub provider: Option<&'a str>,

@@ -38,6 +38,7 @@ impl Attempts<'_> {
                 continue;
             }
             journey.enter(self, &next, true);
+            meter.note(|record| record.stand_in = Some(fallback.model.as_str().into()));
             meter = match self.group(&next, &mut journey, meter).await {
                 Ok(answer) => return Ok(answer),
                 Err(meter) => meter,
@@ -50,6 +51,7 @@ impl Attempts<'_> {
         if let Some(at) = journey.last_resort(self, plan).filter(|at| self.place.is_none() || *at <= clock::now()) {
             tokio::time::sleep_until(at.into()).await;
             journey.enter(self, plan, false);
+            meter.note(|record| record.stand_in = None);
             meter = match self.group(plan, &mut journey, meter).await {
                 Ok(answer) => return Ok(answer),
                 Err(meter) => meter,

@@ -151,6 +151,7 @@ impl<'a> Attempts<'a> {
                 tokio::time::sleep(pause).await;
             }
             let target = &plan.targets[at];
+            meter.note(|record| (record.retries, record.fallbacks) = journey.counts());
             meter.bring(target.own.as_deref().map(|_| self.call.principal.own_keys_count()));
             if let Err(error) = meter.enter(self.call, &target.deployment, ticket).await {
                 if error.refusal.as_ref().is_some_and(|refusal| refusal.is_of_target()) {

@@ -83,6 +83,12 @@ pub struct Record {
     pub estimated: bool,
     /// Requests sent to providers.
     pub attempts: u32,
+    /// How often it was tried again within a group.
+    pub retries: u32,
+    /// How often it went on to another group.
+    pub fallbacks: u32,
+    /// The model it went on to last, by the name it is meant by; none where it stayed with the one asked for.
+    pub stand_in: Option<Box<str>>,
     /// The attempts one by one, the last one last; also those in which nothing could be sent.
     pub tried: Vec<Attempt>,
     /// Fields that could not be carried.

@@ -6,6 +6,7 @@ use serde_json::Value;
 use switchboard_engine::answer::Answer;
 use switchboard_engine::call::Call;
 use switchboard_engine::error::Error;
+use switchboard_engine::gateway::Untold;
 use switchboard_engine::guidance::Fallback;
 use switchboard_engine::terms::{Level, Why};
 use switchboard_engine::wire::outline::Edits;
@@ -27,19 +28,25 @@ fn is_by_models_limit(error: &Error) -> bool {
 }
 
 /// The answer of the first model that may stand for the one that was asked for: where its budget is spent, one that the key names and
-/// that has a budget left; where a limit for it alone is reached, one of its fallbacks. Else the refusal.
-pub(crate) async fn ask(acceptor: &Arc<Acceptor>, call: &Call, refused: Error) -> Result<Answer, Error> {
-    let is_same: fn(&Error) -> bool = if is_by_budget(&refused) { is_by_budget } else { is_by_models_limit };
-    for Fallback { model, params } in others(acceptor, call, &refused) {
-        // A call of its own in the log, beside the one that was refused.
-        let other = Call { id: crate::id::of_call(), model, model_in_path: true, ..call.clone() };
+/// that has a budget left; where a limit for it alone is reached, one of its fallbacks. Else the refusal. What was refused is not in the
+/// log where another model was asked: to the caller it is one call.
+pub(crate) async fn ask(acceptor: &Arc<Acceptor>, call: &Call, mut refused: Untold) -> Result<Answer, Error> {
+    let is_same: fn(&Error) -> bool = if is_by_budget(&refused.error) { is_by_budget } else { is_by_models_limit };
+    // A call that came to something has its line in the log, and another one has one of its own.
+    let mut is_nothing = refused.give_back();
+    for Fallback { model, params } in others(acceptor, call, &refused.error) {
+        let id = if is_nothing { call.id.clone() } else { crate::id::of_call() };
+        let other = Call { id, model, model_in_path: true, ..call.clone() };
         let Ok(other) = other.edited(&Edits { set: params, ..Edits::default() }) else { continue };
-        match acceptor.app.gateway.call(&other, &acceptor.worker).await {
-            Err(error) if is_same(&error) => {}
-            answered => return answered,
+        match acceptor.app.gateway.call_untold(&other, &acceptor.worker).await {
+            Err(again) if is_same(&again.error) => is_nothing &= again.forgotten(&call.door),
+            answered => {
+                refused.forgotten(&call.door);
+                return answered.map_err(|untold| untold.told(&call.door));
+            }
         }
     }
-    Err(refused)
+    Err(refused.told(&call.door))
 }
 
 fn others(acceptor: &Acceptor, call: &Call, refused: &Error) -> Vec<Fallback> {

@@ -33,6 +33,7 @@ pub fn of(config: &Config) -> Settings {
         continue_streams: own.continue_streams,
         asked_names: own.asked_names,
         tells_failures: config.general.manners.fallback_errors,
+        refuses_mocks: !config.general.manners.mocks,
         told_cost: config.litellm.told_cost,
         silence: own.stream_silence_timeout,
         queue: config.switchboard.queue.with(router),

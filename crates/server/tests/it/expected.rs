@@ -14,7 +14,22 @@ fn chat(gateway: &Managed, key: &str, more: &Value) -> Reply {
 }
 
 fn with_models(models: &str, test: impl Fn(&Managed)) {
-    test(&Managed::with_models("", models, &[]));
+    test(&Managed::with_models("  dangerously_allow_mock_testing_request_params: true\n", models, &[]));
+}
+
+#[test]
+fn failures_are_made_up_where_the_operator_lets_them_alone() {
+    with("", |gateway| {
+        for field in ["mock_testing_rate_limit_error", "mock_testing_fallbacks", "mock_timeout"] {
+            let reply = chat(gateway, MASTER, &json!({field: true}));
+            assert_eq!(reply.status, 400, "{field}: {}", reply.text());
+            assert!(reply.text().contains("dangerously_allow_mock_testing_request_params") && reply.text().contains(field));
+            assert_eq!(chat(gateway, MASTER, &json!({field: false})).status, 200, "{field}");
+        }
+        let setting = json!({"general_settings": {"dangerously_allow_mock_testing_request_params": true}});
+        assert_eq!(gateway.as_key(MASTER, "POST", "/config/update", &setting).status, 400);
+        assert_eq!(chat(gateway, MASTER, &json!({"mock_response": "made up"})).json()["choices"][0]["message"]["content"], "made up");
+    });
 }
 
 #[test]

@@ -123,6 +123,7 @@ mod spenders;
 mod spending;
 mod stand_ins;
 mod starting;
+mod stood_in;
 mod stored_models;
 mod stored_settings;
 mod tidy;

@@ -66,7 +66,7 @@ fn passing<'a>(record: &'a Record, metadata: &'a str) -> Passing<'a> {
         api_key: Some(principal.key_hash.as_deref().unwrap_or(&record.key)),
         model: target.map_or(&record.model, |target| &target.spec.model),
         model_id: target.map(|target| &*target.spec.id),
-        model_group: &record.model,
+        model_group: stand_in(record).unwrap_or(&record.model),
         provider: target.map(|target| &*target.spec.provider),
         api_base: target.and_then(|target| target.spec.base.as_deref()),
         user_id: principal.user.as_deref(),
@@ -82,6 +82,11 @@ fn passing<'a>(record: &'a Record, metadata: &'a str) -> Passing<'a> {
         saving: routed::saving(record),
         byok_cost: own_cost(record),
     }
+}
+
+/// The model that answered in the place of the one asked for, by the name it is meant by.
+fn stand_in(record: &Record) -> Option<&str> {
+    record.stand_in.as_deref().filter(|_| !matches!(record.outcome, Outcome::Failed(_)))
 }
 
 /// What has no column.
@@ -101,6 +106,9 @@ fn metadata(record: &Record, out: &mut Object<'_>) {
         out.option("error_status", told.status.map(i64::from));
     }
     out.number("attempts", record.attempts.into());
+    out.number("attempted_retries", record.retries.into());
+    out.number("attempted_fallbacks", record.fallbacks.into());
+    text(out, "original_model_group", stand_in(record).map(|_| &*record.model));
     text(out, "finish_reason", record.finish.map(finish));
     text(out, "native_finish_reason", record.native_finish.as_deref());
     text(out, "service_tier", record.service.as_deref());

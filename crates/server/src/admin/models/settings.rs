@@ -54,12 +54,13 @@ impl Section {
 
 /// Keys of `general_settings` that no request sets: who holds an administrator's key could otherwise shut the others out, let
 /// strangers in, or lead the gateway's memory elsewhere.
-const OF_FILE: [&str; 15] = [
+const OF_FILE: [&str; 16] = [
     "master_key",
     "database_url",
     "key_management_system",
     "key_management_settings",
     "dangerously_permit_weak_or_unset_master_key",
+    "dangerously_allow_mock_testing_request_params",
     "store_model_in_db",
     "coordination_redis",
     "background_health_checks",

@@ -87,6 +87,9 @@ fn metadata(line: &LogLine) -> Map<String, Value> {
         ("usage_object", json!(usage)),
         ("model_map_information", json!({"model_map_key": line.model, "model_map_value": null})),
         ("cold_storage_object_key", Value::Null),
+        ("attempted_retries", Value::Null),
+        ("attempted_fallbacks", Value::Null),
+        ("original_model_group", Value::Null),
         ("user_api_key_alias", Value::Null),
         ("user_api_key_team_alias", Value::Null),
     ] {

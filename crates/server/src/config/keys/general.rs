@@ -126,6 +126,7 @@ pub(super) const KEYS: &[Key] = &[
         Flag,
         "Send usage at the end of every stream in the format of chat completions, unless its `stream_options.include_usage` says otherwise.",
     ),
+    honoured("dangerously_allow_mock_testing_request_params", Flag, "Let callers have failures made up, for tests: `mock_timeout` and `mock_testing_…`; 400 unless said."),
     honoured("expose_fallback_errors_to_caller", Flag, "Tell callers who send `include_fallback_errors` why fallbacks answered, in `x-litellm-fallback-errors`."),
     honoured("include_call_id_in_error_body", Flag, "Put the call's id into errors, as `error.litellm_call_id`."),
     honoured("enforce_fallback_model_access", Flag, "Fallbacks of the configuration are left out where the caller may not use them; those that a caller asks for always are.").protects(),

@@ -13,6 +13,8 @@ pub struct Manners {
     pub call_id_in_errors: bool,
     /// Whether callers may know why fallbacks answered.
     pub fallback_errors: bool,
+    /// Whether callers may have failures made up.
+    pub mocks: bool,
     /// The longest whole answer, in megabytes.
     pub max_response: Option<f64>,
 }
@@ -37,6 +39,7 @@ impl Manners {
             stream_usage: is_on("always_include_stream_usage"),
             call_id_in_errors: is_on("include_call_id_in_error_body"),
             fallback_errors: is_on("expose_fallback_errors_to_caller"),
+            mocks: is_on("dangerously_allow_mock_testing_request_params"),
             max_response: fields.float("max_response_size_mb"),
         }
     }
