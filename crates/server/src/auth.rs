@@ -37,6 +37,7 @@ use switchboard_store::{Store, StoreError, Time};
 pub(crate) use address::{asker, has as is_in};
 pub use caller::{Caller, Credential};
 pub use directory::Directory;
+pub(crate) use terms::SERVICE_ACCOUNT;
 
 use crate::config::Config;
 use crate::config::resolved::JwtAuth;

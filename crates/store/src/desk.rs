@@ -252,9 +252,9 @@ impl Desk {
 
     /// A page of objects, and how many there are on all pages.
     pub async fn page<O: Object>(&self, filter: &Filter, page: Page) -> Result<(Vec<O>, i64), StoreError> {
-        let total = self.row(filter.bind(sqlx::query(page::count(&self.sql)), O::KIND)).await?;
+        let total = self.row(filter.bind(sqlx::query(page::count(&self.sql, filter)), O::KIND)).await?;
         let total = total.map_or(Ok(0), |row| row.try_get(0))?;
-        let text = page::statement(&self.sql, page);
+        let text = page::statement(&self.sql, filter, page);
         let rows =
             filter.bind(sqlx::query(text), O::KIND).bind(page.size.max(0)).bind(page.number.max(1).saturating_sub(1) * page.size.max(0));
         Ok((self.rows(rows).await?, total))

@@ -79,8 +79,8 @@ pub(super) fn for_user(config: &Config, mut form: Form) -> Form {
 
 /// A request for a team with what it does not say.
 pub(super) fn for_team(config: &Config, mut form: Form) -> Form {
-    // A budget that is said never to begin anew does not.
-    let but: &[&str] = if form.sent("budget_duration") { &["budget_duration"] } else { &[] };
+    // The models are for teams that nobody made by hand, and a budget that is said never to begin anew does not.
+    let but: &[&str] = if form.sent("budget_duration") { &["models", "budget_duration"] } else { &["models"] };
     let defaults = &config.litellm.defaults;
     fill(&mut form, &defaults.team, but);
     if let Some(amount) = defaults.team_budget.clone().filter(|_| form.get("max_budget").is_none()) {

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
 use switchboard_engine::terms::{Level, ScopeId, Window};
-use switchboard_store::object::{Budget, Customer, Json, Key, Object, Organization, Period, Renewed, Tag, Team, User};
+use switchboard_store::object::{Budget, BudgetLimit, Customer, Json, Key, Object, Organization, Period, Renewed, Tag, Team, User};
 use switchboard_store::{Money, Time};
 
 use super::callback_vars;
@@ -152,7 +152,7 @@ pub(super) fn key(app: &App, key: &Key, budget: Option<&Budget>) -> Json {
     row.insert("total_spend".to_owned(), super::spent::total(&spent(app, Level::Key, key.account()), key.spend_reset));
     row.insert("budget_reset_at".to_owned(), resets(app, period));
     several(app, &mut row);
-    usage(app, key, &mut row);
+    used(app, &ScopeId::new(Level::Key, key.account()), (Some(&key.model_max_budget), key.budget_limits.as_deref()), &mut row);
     row.insert("model_spend".to_owned(), json!({}));
     row.insert("soft_budget_cooldown".to_owned(), json!(false));
     row.insert("org_id".to_owned(), json!(key.organization_id));
@@ -160,12 +160,11 @@ pub(super) fn key(app: &App, key: &Key, budget: Option<&Budget>) -> Json {
     row
 }
 
-/// How far the key's budgets of one model and its several budgets are spent, where it has any.
-fn usage(app: &App, key: &Key, row: &mut Json) {
+/// How far somebody's budgets of one model and their several budgets are spent, where there are any.
+fn used(app: &App, own: &ScopeId, (by_model, several): (Option<&Json>, Option<&[BudgetLimit]>), row: &mut Json) {
     let money = |id: &ScopeId, window| Value::Number(Money(app.book.spent(id, window)).number());
-    let own = ScopeId::new(Level::Key, key.account());
-    if !key.model_max_budget.is_empty() {
-        let used = key.model_max_budget.iter().map(|(model, said)| {
+    if let Some(by_model) = by_model.filter(|by_model| !by_model.is_empty()) {
+        let used = by_model.iter().map(|(model, said)| {
             let of = |names: [&str; 2]| names.into_iter().find_map(|name| said.get(name)).cloned().unwrap_or_default();
             let (limit, period) = (of(["budget_limit", "max_budget"]), of(["time_period", "budget_duration"]));
             let window = period.as_str().and_then(Window::parse).unwrap_or(Window::Lifetime);
@@ -174,9 +173,9 @@ fn usage(app: &App, key: &Key, row: &mut Json) {
         });
         row.insert("model_max_budget_usage".to_owned(), Value::Object(used.collect()));
     }
-    if let Some(several) = key.budget_limits.as_ref().filter(|several| !several.is_empty()) {
+    if let Some(several) = several.filter(|several| !several.is_empty()) {
         let used = several.iter().map(|entry| {
-            let spent = money(&own, entry.period().window(app.book.calendar()).unwrap_or(Window::Lifetime));
+            let spent = money(own, entry.period().window(app.book.calendar()).unwrap_or(Window::Lifetime));
             json!({"budget_duration": entry.budget_duration, "max_budget": entry.max_budget, "current_spend": spent})
         });
         row.insert("budget_limits_usage".to_owned(), Value::Array(used.collect()));
@@ -218,6 +217,7 @@ pub(super) fn user(app: &App, user: &User) -> Json {
     several(app, &mut known);
     known.insert("spend".to_owned(), spent_in(app, Level::User, &user.user_id, user.period()));
     filled(&mut row, &known);
+    used(app, &ScopeId::new(Level::User, user.user_id.as_str()), (user.model_max_budget.as_ref(), None), &mut row);
     row
 }
 
@@ -229,6 +229,7 @@ pub(super) fn team(app: &App, team: &Team) -> Json {
     several(app, &mut known);
     known.insert("spend".to_owned(), spent_in(app, Level::Team, &team.team_id, team.period()));
     filled(&mut row, &known);
+    used(app, &ScopeId::new(Level::Team, team.team_id.as_str()), (team.model_max_budget.as_ref(), None), &mut row);
     row
 }
 
@@ -288,11 +289,21 @@ pub(super) fn amounts(form: &Form) -> Result<(), Refused> {
             return Err(Refused::said(400, &format!("{name} must not be negative")));
         }
     }
+    let by_model = form.object("default_estimated_output_tokens_per_model").into_iter().flat_map(Json::values);
+    if let Some(bad) =
+        by_model.chain(form.get("default_estimated_output_tokens")).find(|count| count.as_i64().is_some_and(|count| count < 1))
+    {
+        let complaint = json!({"type": "greater_than", "loc": ["body", "default_estimated_output_tokens"], "msg": "Input should be greater than 0", "input": bad});
+        return Err(Refused::invalid(vec![complaint]));
+    }
     for entry in form.get("budget_limits").and_then(Value::as_array).into_iter().flatten() {
         if entry["max_budget"].as_f64().is_none_or(|amount| amount < 0.0) {
             return Err(Refused::said(400, "each entry of budget_limits needs a non-negative max_budget"));
         }
         window(entry["budget_duration"].as_str())?;
+    }
+    if form.object("model_max_budget").is_some_and(|models| models.values().any(|budget| budget.get("models").is_some())) {
+        return Err(Refused::said(400, "a budget of model_max_budget is for one model, by its name; `models` is not kept to"));
     }
     window(form.text("budget_duration"))
 }

@@ -47,6 +47,8 @@ pub struct Caller {
     pub project: Option<String>,
     /// The routes the key may use; none means all.
     pub routes: Vec<String>,
+    /// Whether it sees what everybody has spent, whoever it is.
+    pub sees_spending: bool,
     /// Paths of what is passed on as it is that the key and its team are kept from.
     pub closed: Vec<String>,
     /// Lists of stores of vectors, each of which must have what is searched.
@@ -116,6 +118,7 @@ impl Caller {
             organization: None,
             project: None,
             routes: Vec::new(),
+            sees_spending: false,
             closed: Vec::new(),
             stores: Vec::new(),
             called: Vec::new(),

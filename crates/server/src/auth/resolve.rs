@@ -165,6 +165,7 @@ pub fn caller(key: &Key, around: &Surroundings, groups: &Groups, allowance: Allo
         organization: key.organization_id.clone().or(organization),
         project: key.project_id.clone(),
         routes: key.allowed_routes.clone(),
+        sees_spending: key.sees_spending(),
         closed: closed(key, around),
         stores: stores(key, around),
         called: called(key, around),

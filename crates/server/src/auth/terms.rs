@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::config::resolved::Newcomer;
 
 /// What the metadata of a service account's keys has.
-const SERVICE_ACCOUNT: &str = "service_account_id";
+pub(crate) const SERVICE_ACCOUNT: &str = "service_account_id";
 
 const DAY: Duration = Duration::from_secs(86_400);
 

@@ -157,6 +157,14 @@ pub fn passages(caller: &Caller, what: &str, before: &Json, after: &Json) -> Res
     }
 }
 
+/// Refuses a key that is to see what everybody has spent: that is for administrators of the gateway to give.
+pub fn spending(caller: &Caller, before: &Key, after: &Key) -> Result<(), Refused> {
+    if after.sees_spending() && !before.sees_spending() && !caller.is_admin() {
+        return Err(Refused::forbidden("Only proxy admins can set the permission `get_spend_routes` on a key."));
+    }
+    Ok(())
+}
+
 fn everything(models: &[String]) -> bool {
     models.is_empty() || models.iter().any(|name| name == crate::access::ALL || name == "*")
 }

@@ -203,7 +203,7 @@ async fn pass(
         false => Some(
             app.outlets
                 .of((&place.configured, &place.origin), (outlet.provider, &config))
-                .map_err(|why| told(Refused::plain(404, &why)))?,
+                .map_err(|why| told(Refused::plain(404, &place.without_credential(why))))?,
         ),
     };
     here::aloud(&outlet, &way.rest, &mut parts.headers);
@@ -332,6 +332,14 @@ impl Place {
         let own = transport::of_deployment(config, &configured);
         let transport = own.map_err(|error| unreachable(error.to_string()))?;
         Ok(Self { configured, uri, origin, headers, may_return, transport })
+    }
+
+    /// Why there is no credential, with how a deployment's own is lent to such calls.
+    fn without_credential(&self, why: String) -> String {
+        match self.configured.connection.passes {
+            true => why,
+            false => format!("{why}; a deployment's own is used here where it says `use_in_pass_through: true`"),
+        }
     }
 
     /// What is shown there and to be told nobody.

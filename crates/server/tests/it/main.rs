@@ -70,6 +70,7 @@ mod importing;
 mod info;
 mod keeping;
 mod kept;
+mod key_states;
 mod keys;
 mod lacking;
 mod laid;

@@ -5,6 +5,7 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 
 use crate::sql::Sql;
+use crate::time::Time;
 
 /// Which objects are wanted. What is none asks nothing.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,16 @@ pub struct Filter {
     pub name: Option<String>,
     /// With that in the name or the id, whatever the case.
     pub search: Option<String>,
+    /// Blocked, or not.
+    pub blocked: Option<bool>,
+    /// Over at that time, or not.
+    pub over: Option<(bool, Time)>,
+    /// Of that agent.
+    pub agent: Option<String>,
+    /// In that access group.
+    pub access_group: Option<String>,
+    /// Of the keys that were deleted, instead of those there are.
+    pub deleted: bool,
     /// Only what these may see.
     pub seen_by: Option<Seen>,
 }
@@ -82,9 +93,11 @@ pub struct Page {
 }
 
 macro_rules! condition {
-    ($open:literal, $close:literal) => {
+    ($objects:literal, $open:literal, $close:literal, $blocked:literal, $agent:literal, $grouped:literal) => {
         concat!(
-            " FROM objects WHERE kind = $1 AND ($2 IS NULL OR user_id = $2) AND ($3 IS NULL OR team_id = $3) ",
+            " FROM ",
+            $objects,
+            " WHERE kind = $1 AND ($2 IS NULL OR user_id = $2) AND ($3 IS NULL OR team_id = $3) ",
             "AND ($4 IS NULL OR organization_id = $4) AND ($5 IS NULL OR project_id = $5) AND ($6 IS NULL OR id = $6) ",
             "AND ($7 IS NULL OR name = $7) ",
             "AND ($8 IS NULL OR lower(name) LIKE $8 ESCAPE '\\' OR lower(id) LIKE $8 ESCAPE '\\') ",
@@ -100,37 +113,92 @@ macro_rules! condition {
             $open,
             "$14",
             $close,
-            "))"
+            ")) AND ($15 = 0 OR $15 = CASE WHEN ",
+            $blocked,
+            " THEN 1 ELSE 2 END) AND ($16 = 0 OR $16 = CASE WHEN expires_at < $17 THEN 1 ELSE 2 END) AND ($18 IS NULL OR $18 = ",
+            $agent,
+            ") AND ($19 IS NULL OR ",
+            $grouped,
+            ")"
         )
     };
 }
 
 macro_rules! statements {
-    ($open:literal, $close:literal) => {
+    ($($part:literal),*) => {
         [
-            concat!("SELECT document", condition!($open, $close), " ORDER BY created_at DESC, id DESC LIMIT $15 OFFSET $16"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY created_at, id LIMIT $15 OFFSET $16"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY updated_at DESC, id DESC LIMIT $15 OFFSET $16"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY updated_at, id LIMIT $15 OFFSET $16"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY name DESC, id DESC LIMIT $15 OFFSET $16"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY name, id LIMIT $15 OFFSET $16"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY id DESC LIMIT $15 OFFSET $16"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY id LIMIT $15 OFFSET $16"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY expires_at DESC, id DESC LIMIT $15 OFFSET $16"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY expires_at, id LIMIT $15 OFFSET $16"),
-            concat!("SELECT COUNT(*)", condition!($open, $close)),
+            concat!("SELECT document", condition!($($part),*), " ORDER BY created_at DESC, id DESC LIMIT $20 OFFSET $21"),
+            concat!("SELECT document", condition!($($part),*), " ORDER BY created_at, id LIMIT $20 OFFSET $21"),
+            concat!("SELECT document", condition!($($part),*), " ORDER BY updated_at DESC, id DESC LIMIT $20 OFFSET $21"),
+            concat!("SELECT document", condition!($($part),*), " ORDER BY updated_at, id LIMIT $20 OFFSET $21"),
+            concat!("SELECT document", condition!($($part),*), " ORDER BY name DESC, id DESC LIMIT $20 OFFSET $21"),
+            concat!("SELECT document", condition!($($part),*), " ORDER BY name, id LIMIT $20 OFFSET $21"),
+            concat!("SELECT document", condition!($($part),*), " ORDER BY id DESC LIMIT $20 OFFSET $21"),
+            concat!("SELECT document", condition!($($part),*), " ORDER BY id LIMIT $20 OFFSET $21"),
+            concat!("SELECT document", condition!($($part),*), " ORDER BY expires_at DESC, id DESC LIMIT $20 OFFSET $21"),
+            concat!("SELECT document", condition!($($part),*), " ORDER BY expires_at, id LIMIT $20 OFFSET $21"),
+            concat!("SELECT COUNT(*)", condition!($($part),*)),
         ]
     };
 }
 
-const SQLITE: [&str; 11] = statements!("SELECT value FROM json_each(", ")");
-const POSTGRES: [&str; 11] = statements!("SELECT json_array_elements_text(", "::json)");
-
-pub(super) fn count(sql: &Sql) -> &'static str {
-    sql.either(SQLITE[10], POSTGRES[10])
+macro_rules! on_sqlite {
+    ($objects:literal) => {
+        statements!(
+            $objects,
+            "SELECT value FROM json_each(",
+            ")",
+            "json_extract(document, '$.blocked')",
+            "json_extract(document, '$.agent_id')",
+            "$19 IN (SELECT value FROM json_each(document, '$.access_group_ids'))"
+        )
+    };
 }
 
-pub(super) fn statement(sql: &Sql, page: Page) -> &'static str {
+macro_rules! on_postgres {
+    ($objects:literal) => {
+        statements!(
+            $objects,
+            "SELECT json_array_elements_text(",
+            "::json)",
+            "document::json ->> 'blocked' = 'true'",
+            "document::json ->> 'agent_id'",
+            "document::jsonb -> 'access_group_ids' @> to_jsonb($19::text)"
+        )
+    };
+}
+
+const SQLITE: [&str; 11] = on_sqlite!("objects");
+const POSTGRES: [&str; 11] = on_postgres!("objects");
+
+// What was deleted has no columns but those that say when; they are read out of the document. When it was made or changed is then
+// when it was deleted.
+const DELETED_ON_SQLITE: [&str; 11] = on_sqlite!(
+    "(SELECT kind, id, json_extract(document, '$.key_alias') AS name, json_extract(document, '$.user_id') AS user_id, \
+     json_extract(document, '$.team_id') AS team_id, json_extract(document, '$.organization_id') AS organization_id, \
+     json_extract(document, '$.project_id') AS project_id, json_extract(document, '$.created_by') AS created_by, \
+     CAST(NULL AS BIGINT) AS expires_at, deleted_at AS created_at, deleted_at AS updated_at, document FROM deleted_objects) AS gone"
+);
+const DELETED_ON_POSTGRES: [&str; 11] = on_postgres!(
+    "(SELECT kind, id, document::json ->> 'key_alias' AS name, document::json ->> 'user_id' AS user_id, \
+     document::json ->> 'team_id' AS team_id, document::json ->> 'organization_id' AS organization_id, \
+     document::json ->> 'project_id' AS project_id, document::json ->> 'created_by' AS created_by, \
+     CAST(NULL AS BIGINT) AS expires_at, deleted_at AS created_at, deleted_at AS updated_at, document FROM deleted_objects) AS gone"
+);
+
+/// Of the statements of a list, that one.
+fn one_of(sql: &Sql, filter: &Filter, at: usize) -> &'static str {
+    match filter.deleted {
+        false => sql.either(SQLITE[at], POSTGRES[at]),
+        true => sql.either(DELETED_ON_SQLITE[at], DELETED_ON_POSTGRES[at]),
+    }
+}
+
+pub(super) fn count(sql: &Sql, filter: &Filter) -> &'static str {
+    one_of(sql, filter, 10)
+}
+
+pub(super) fn statement(sql: &Sql, filter: &Filter, page: Page) -> &'static str {
     let sort = match page.sort {
         Sort::Created => 0,
         Sort::Updated => 2,
@@ -138,8 +206,7 @@ pub(super) fn statement(sql: &Sql, page: Page) -> &'static str {
         Sort::Id => 6,
         Sort::Expires => 8,
     };
-    let at = sort + usize::from(page.order == Order::Ascending);
-    sql.either(SQLITE[at], POSTGRES[at])
+    one_of(sql, filter, sort + usize::from(page.order == Order::Ascending))
 }
 
 impl Filter {
@@ -162,7 +229,17 @@ impl Filter {
             .bind(super::list(&seen.teams))
             .bind(super::list(&seen.organizations))
             .bind(super::list(&seen.services))
+            .bind(choice(self.blocked))
+            .bind(choice(self.over.map(|(over, _)| over)))
+            .bind(self.over.map_or(0, |(_, now)| now.0))
+            .bind(self.agent.clone())
+            .bind(self.access_group.clone())
     }
+}
+
+/// None, yes or no, as the statements have it.
+fn choice(said: Option<bool>) -> i64 {
+    said.map_or(0, |yes| if yes { 1 } else { 2 })
 }
 
 /// A pattern for that text anywhere.

@@ -83,6 +83,11 @@ impl Key {
     pub fn account(&self) -> &str {
         self.account.as_deref().unwrap_or(&self.token)
     }
+
+    /// Whether it sees what everybody has spent (LiteLLM's permission `get_spend_routes`).
+    pub fn sees_spending(&self) -> bool {
+        self.permissions.get("get_spend_routes") == Some(&Value::Bool(true))
+    }
 }
 
 /// The SHA-256 that a key had before it was regenerated, and how long it still opens.

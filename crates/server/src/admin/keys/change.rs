@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 use switchboard_engine::terms::NanoUsd;
-use switchboard_store::object::{Budget, Key, Renewed, Team};
+use switchboard_store::object::{Budget, Json, Key, Renewed, Team};
 use switchboard_store::{Desk, Money, Time};
 
-use super::generate::{alias_is_free, no_team, only_columns, placed};
+use super::generate::{alias_is_free, no_team, only_columns, placed, stays};
 use super::may::{self, Deed};
 use crate::admin::form::Form;
 use crate::admin::teams::Permitted;
 use crate::admin::{Answer, Request, defaults, duration, rows, spent};
-use crate::auth::Caller;
+use crate::auth::{Caller, SERVICE_ACCOUNT};
 use crate::authz::contain::{self, Bounds};
 use crate::authz::object::{self, Standing};
 use crate::refused::Refused;
@@ -166,15 +166,16 @@ pub(super) async fn set_spend(
 
 /// The key as the form wants it.
 pub(super) async fn changed(desk: &Desk, form: &Form, present: &Key) -> Result<Key, Refused> {
+    stays(form)?;
     let now = Time::now();
     let mut key: Key = rows::merged(present, &only_columns(form), &[])?;
     key.metadata = rows::metadata(form, present.metadata.clone());
+    keep_account(form, &present.metadata, &mut key.metadata)?;
     if form.sent("duration") {
         let wanted = form.text("duration").filter(|text| *text != "-1");
         key.expires = wanted.map(|text| duration::after(now, text)).transpose()?;
     }
     key.begin(present, now);
-    set_rotation(&mut key, now)?;
     if key.key_alias != present.key_alias {
         alias_is_free(desk, key.key_alias.as_deref(), &key.token).await?;
     }
@@ -197,11 +198,18 @@ pub(super) async fn changed(desk: &Desk, form: &Form, present: &Key) -> Result<K
     Ok(key)
 }
 
-/// Says when the key gets a new secret, where it gets one by itself.
-pub(super) fn set_rotation(key: &mut Key, now: Time) -> Result<(), Refused> {
-    if let Some(interval) = key.rotation_interval.as_deref().filter(|_| key.auto_rotate == Some(true)) {
-        key.key_rotation_at = Some(duration::after(key.last_rotation_at.unwrap_or(now), interval)?);
+/// The account of a service is said once: what is for such accounts alone holds for its key as long as there is one.
+fn keep_account(form: &Form, before: &Json, after: &mut Json) -> Result<(), Refused> {
+    let Some(account) = before.get(SERVICE_ACCOUNT).filter(|account| !account.is_null()) else { return Ok(()) };
+    let said = match form.fields.get("metadata") {
+        None => None,
+        Some(Value::Object(metadata)) => metadata.get(SERVICE_ACCOUNT),
+        Some(none) => Some(none),
+    };
+    if said.is_some_and(|said| said != account) {
+        return Err(Refused::said(400, &format!("{SERVICE_ACCOUNT} is immutable once set and cannot be changed via update.")));
     }
+    after.insert(SERVICE_ACCOUNT.to_owned(), account.clone());
     Ok(())
 }
 
@@ -214,6 +222,7 @@ pub(super) async fn within(
     form: &Form,
 ) -> Result<(), Refused> {
     contain::passages(caller, "key", &present.metadata, &key.metadata)?;
+    contain::spending(caller, present, key)?;
     may::bounding(caller, standing, (present, key), form)?;
     may::given(desk, caller, (present, key)).await?;
     let moved = key.team_id != present.team_id;

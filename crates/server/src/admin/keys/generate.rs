@@ -10,7 +10,7 @@ use crate::admin::form::Form;
 use crate::admin::rows::{self, IN_METADATA};
 use crate::admin::{Answer, Request, defaults, duration, spent};
 use crate::app::App;
-use crate::auth::{Caller, digest, mint};
+use crate::auth::{Caller, SERVICE_ACCOUNT, digest, mint};
 use crate::authz::contain::{self, Bounds};
 use crate::authz::object::{self, Standing};
 use crate::config::Config;
@@ -32,7 +32,9 @@ pub(in crate::admin) async fn service_account(request: &Request) -> Answer {
     }
     form.put("user_id", Value::Null);
     let mut metadata = form.object("metadata").cloned().unwrap_or_default();
-    metadata.insert("service_account_id".to_owned(), json!(form.text("key_alias")));
+    if metadata.get(SERVICE_ACCOUNT).is_none_or(Value::is_null) {
+        metadata.insert(SERVICE_ACCOUNT.to_owned(), json!(form.owned("key_alias").unwrap_or_else(crate::id::mint)));
+    }
     form.put("metadata", metadata);
     make_for(request, form, Owner::Nobody).await
 }
@@ -63,6 +65,7 @@ async fn make_for(request: &Request, form: Form, owner: Owner) -> Answer {
             None => None,
         };
         contain::passages(&caller, "key", &Json::new(), &key.metadata)?;
+        contain::spending(&caller, &Key::default(), &key)?;
         may::given(&desk, &caller, (&Key::default(), &key)).await?;
         if let Some(bounds) = Bounds::of(&desk, &caller, team.as_ref()).await? {
             bounds.hold(&key)?;
@@ -222,6 +225,7 @@ pub(super) fn is_for_calls(routes: &[String]) -> bool {
 /// The key a form asks for, not yet kept: the key itself, its row, and a budget made for it.
 pub(in crate::admin) async fn new_key(desk: &Desk, app: &Arc<App>, form: &Form) -> Result<(String, Key, Option<Budget>), Refused> {
     rows::amounts(form)?;
+    stays(form)?;
     let secret = match form.text("key") {
         Some(brought) => brought_along(brought)?,
         None => mint::key(),
@@ -237,9 +241,6 @@ pub(in crate::admin) async fn new_key(desk: &Desk, app: &Arc<App>, form: &Form) 
     key_type(&mut key)?;
     (key.created_at, key.updated_at) = (Some(now), Some(now));
     (key.created_by, key.updated_by) = (Some(desk.actor().to_owned()), Some(desk.actor().to_owned()));
-    if let Some(interval) = key.rotation_interval.as_deref().filter(|_| key.auto_rotate == Some(true)) {
-        key.key_rotation_at = Some(duration::after(now, interval)?);
-    }
     if desk.get::<Key>(&key.token).await?.is_some() {
         return Err(Refused::bad("Key already exists. Send another `key`, or none to get a new one"));
     }
@@ -247,6 +248,16 @@ pub(in crate::admin) async fn new_key(desk: &Desk, app: &Arc<App>, form: &Form) 
     placed(desk, &mut key).await?;
     let budget = own_budget(desk, form, &mut key).await?;
     Ok((secret, key, budget))
+}
+
+/// Refuses a key that is to get a new secret by itself: there would be nobody to tell it to.
+pub(super) fn stays(form: &Form) -> Result<(), Refused> {
+    if form.flag("auto_rotate") == Some(true) {
+        let message = "`auto_rotate` is not kept to: keys get a new secret by `/key/regenerate` alone, which tells it; \
+                       with `grace_period` the former one goes on for a while";
+        return Err(Refused::new(400, "bad_request_error", json!("auto_rotate"), message));
+    }
+    Ok(())
 }
 
 /// A key that the caller made.

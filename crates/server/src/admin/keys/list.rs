@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use switchboard_store::desk::{Filter, Order, Page, Seen, Sort};
 use switchboard_store::object::{Key, OrganizationMember, Role, Team, User};
-use switchboard_store::{Desk, StoreError};
+use switchboard_store::{Desk, StoreError, Time};
 
 use crate::admin::{Answer, Request, rows};
 use crate::auth::Caller;
@@ -24,30 +24,65 @@ pub(in crate::admin) async fn list(request: &Request) -> Answer {
         id: text("key_hash"),
         name: text("key_alias").filter(|_| !fuzzy),
         search: text("search").or_else(|| text("key_alias").filter(|_| fuzzy)),
-        seen_by: None,
+        agent: text("agent_id"),
+        access_group: text("access_group_id"),
+        ..Filter::default()
     };
+    state(request, &mut filter)?;
     let caller = request.caller.clone();
     let (teams, made) = (request.flag("include_team_keys"), request.flag("include_created_by_keys"));
     let email = text("user_email");
     if email.is_some() && filter.user.is_some() {
         return Err(Refused::said(400, "Pass either user_id or user_email, not both"));
     }
+    let with_users = request.query.iter().any(|(name, what)| name == "expand" && what == "user");
     let read = request.read(move |desk| async move {
         if let Some(email) = &email {
-            let Some(user) = of_address(&desk, &caller, email).await? else { return Ok((Vec::new(), 0)) };
+            let Some(user) = of_address(&desk, &caller, email).await? else { return Ok((Vec::new(), 0, Vec::new())) };
             filter.user = Some(user);
         }
         filter.seen_by = visible(&desk, &caller, &filter, Wide { teams, made }).await?;
-        Ok::<_, Refused>(desk.page::<Key>(&filter, page).await?)
+        let (keys, total) = desk.page::<Key>(&filter, page).await?;
+        let users: Vec<String> = keys.iter().filter(|_| with_users).filter_map(|key| key.user_id.clone()).collect();
+        Ok::<_, Refused>((keys, total, desk.several::<User>(&users).await?))
     });
-    let (keys, total) = read.await?;
-    let whole = request.flag("return_full_object");
+    let (keys, total, users) = read.await?;
+    let whole = request.flag("return_full_object") || with_users;
     let shown = keys.iter().map(|key| {
-        let row = || Value::Object(rows::key_with_hash(&request.app, key, None));
-        if whole { row() } else { json!(key.token) }
+        if !whole {
+            return json!(key.token);
+        }
+        let mut row = rows::key_with_hash(&request.app, key, None);
+        if with_users {
+            let user = users.iter().find(|user| key.user_id.as_ref() == Some(&user.user_id));
+            row.insert("user".to_owned(), user.map_or(Value::Null, |user| Value::Object(rows::user(&request.app, user))));
+        }
+        Value::Object(row)
     });
     let pages = (total + page.size - 1) / page.size;
     Ok(json!({"keys": shown.collect::<Vec<_>>(), "total_count": total, "current_page": page.number, "total_pages": pages}))
+}
+
+/// Whether keys are wanted that may be used, that are over or blocked, or that were deleted. Each that there is, is one of the first three.
+fn state(request: &Request, filter: &mut Filter) -> Result<(), Refused> {
+    let now = Time::now();
+    match request.value("status") {
+        None => {}
+        Some("active") => (filter.blocked, filter.over) = (Some(false), Some((false, now))),
+        Some("expired") => (filter.blocked, filter.over) = (Some(false), Some((true, now))),
+        Some("revoked") => filter.blocked = Some(true),
+        Some("deleted") => filter.deleted = true,
+        Some(_) => {
+            let message = "Invalid status value. Supported: 'active', 'expired', 'revoked', 'deleted'.";
+            return Err(Refused::said(400, message));
+        }
+    }
+    match request.value("expires") {
+        None => Ok(()),
+        Some("active") => Ok(filter.over = Some((false, now))),
+        Some("expired") => Ok(filter.over = Some((true, now))),
+        Some(_) => Err(Refused::said(400, "Invalid expires value. Supported: 'active', 'expired'.")),
+    }
 }
 
 fn page(request: &Request) -> Result<Page, Refused> {

@@ -4,7 +4,7 @@ use serde_json::json;
 use switchboard_store::object::{FormerKey, JwtKeyMapping, Key};
 use switchboard_store::{Desk, Time};
 
-use super::change::{budget, changed, set_rotation, set_spend, spend, within};
+use super::change::{budget, changed, set_spend, spend, within};
 use super::generate::answer;
 use super::hash_of;
 use super::may::{self, Deed};
@@ -81,7 +81,7 @@ pub(in crate::admin) async fn regenerate(request: &Request) -> Answer {
         };
         permitted.key(&desk, &caller, (&present, &key), &form).await?;
         within(&desk, &caller, standing, (&present, &key), &form).await?;
-        renew(&desk, &present, &mut key, &secret)?;
+        renew(&desk, &present, &mut key, &secret);
         key.verifier = app.keys.load().pepper().map(|pepper| pepper.proof(&secret));
         if desk.get::<Key>(&key.token).await?.is_some() {
             return Err(Refused::bad("the new key exists already"));
@@ -99,7 +99,7 @@ pub(in crate::admin) async fn regenerate(request: &Request) -> Answer {
 }
 
 /// Gives a key another secret.
-fn renew(desk: &Desk, present: &Key, key: &mut Key, secret: &str) -> Result<(), Refused> {
+fn renew(desk: &Desk, present: &Key, key: &mut Key, secret: &str) {
     let now = Time::now();
     key.account = Some(present.account().to_owned());
     key.token = hex::encode(digest(secret.as_bytes()));
@@ -107,7 +107,6 @@ fn renew(desk: &Desk, present: &Key, key: &mut Key, secret: &str) -> Result<(), 
     key.rotation_count += 1;
     key.last_rotation_at = Some(now);
     (key.updated_at, key.updated_by) = (Some(now), Some(desk.actor().to_owned()));
-    set_rotation(key, now)
 }
 
 /// Takes the former secret out of use, at once or when its grace is over.

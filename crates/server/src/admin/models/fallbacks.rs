@@ -51,6 +51,12 @@ pub(super) async fn new(request: &Request) -> Answer {
             json!({"type": "value_error", "loc": ["body", "fallback_models"], "msg": message, "input": []}),
         ]));
     }
+    if (1..targets.len()).any(|at| targets[..at].contains(&targets[at])) {
+        let message = "Value error, fallback_models must not contain duplicates";
+        return Err(Refused::invalid(vec![
+            json!({"type": "value_error", "loc": ["body", "fallback_models"], "msg": message, "input": targets}),
+        ]));
+    }
     let known = names(request);
     let is_known = |name: &String| known.contains(name) || request.app.gateway.fleet().find(name).is_some();
     if !is_known(&model) {
