@@ -2,6 +2,7 @@
 
 use std::env;
 
+#[expect(clippy::disallowed_methods, reason = "what the compiler tells a build script stands in the environment")]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=layout.ld");
