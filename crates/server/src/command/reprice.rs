@@ -77,7 +77,7 @@ impl Reprice {
         }
         let wanted = Attempts { from: self.from.0, until: self.to.0, provider: self.provider, model: self.model };
         let sheets = reprice::Sheets { catalog, cards, tariffs: lists.tariffs().clone() };
-        let changed = runtime.block_on(reprice::run(&store, "reprice", &wanted, ("switchboard reprice", self.dry_run), &sheets, |_| {}));
+        let changed = runtime.block_on(reprice::run((&store, "reprice"), &wanted, ("switchboard reprice", self.dry_run), &sheets, |_| {}));
         store.close();
         let changed = changed?;
         let verb = if self.dry_run { "would change" } else { "changed" };

@@ -104,7 +104,7 @@ impl Awaited {
         };
         let wanted = wanted(&self.given);
         let whose = (&wanted, self.given.call.as_str());
-        ledger::told_later(store, &app.books.instance(), whose, ACTOR, price, |written| remember(app, written)).await?;
+        ledger::told_later((store, &app.books.instance()), whose, ACTOR, price, |written| remember(app, written)).await?;
         Ok(())
     }
 }

@@ -26,7 +26,7 @@ pub(crate) async fn of_app(app: &App, wanted: &Attempts, (actor, dry): (&str, bo
     let fleet = app.gateway.fleet();
     let cards = fleet.deployments().filter_map(|deployment| Some((deployment.spec.id.clone(), deployment.card.clone()?))).collect();
     let (catalog, tariffs) = (app.catalog(), app.books.prices.tariffs().clone());
-    run(store, &app.books.instance(), wanted, (actor, dry), &Sheets { catalog, cards, tariffs }, |written| remember(app, written)).await
+    run((store, &app.books.instance()), wanted, (actor, dry), &Sheets { catalog, cards, tariffs }, |written| remember(app, written)).await
 }
 
 /// The gateway's memory has what was corrected, where it has not from elsewhere.
@@ -71,7 +71,7 @@ pub(crate) async fn told_later(
     };
     // A second later than it was over: the last attempt began before.
     let wanted = Attempts { from, until: until + 1_000_000, ..Attempts::default() };
-    ledger::told_later(store, &app.books.instance(), (&wanted, &call), ACTOR, price, |written| remember(app, written)).await?;
+    ledger::told_later((store, &app.books.instance()), (&wanted, &call), ACTOR, price, |written| remember(app, written)).await?;
     Ok(())
 }
 
@@ -95,8 +95,7 @@ impl Sheets {
 }
 
 pub(crate) async fn run(
-    store: &Store,
-    instance: &str,
+    (store, instance): (&Store, &str),
     wanted: &Attempts,
     who: (&str, bool),
     sheets: &Sheets,
@@ -111,7 +110,7 @@ pub(crate) async fn run(
         });
         reckoned(basis, card.as_ref(), &sheets.tariffs)
     };
-    ledger::reprice(store, instance, wanted, who, price, written).await
+    ledger::reprice((store, instance), wanted, who, price, written).await
 }
 
 /// What that is charged, and what is owed; none where its price is not known.

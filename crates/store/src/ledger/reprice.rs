@@ -56,22 +56,20 @@ type Priced = (i64, i64, Option<Reckoned>);
 /// Reckons attempts again by `price`, which gives what is charged and what is owed; what it does not know stays. Unless `dry`, what
 /// differs is written down, and `written` is told each time what that adds to whom.
 pub async fn reprice(
-    store: &Store,
-    instance: &str,
+    (store, instance): (&Store, &str),
     wanted: &Attempts,
     (actor, dry): (&str, bool),
     price: impl Fn(&Attempted) -> Option<(i64, i64)>,
     written: impl FnMut(&[Difference]),
 ) -> Result<Changed, StoreError> {
     let run = Run { reason: "reckoned again at the prices that hold", actor, dry };
-    corrected(store, instance, wanted, run, |one| price(one).map(|(amount, owed)| (amount, owed, None)), written).await
+    corrected((store, instance), wanted, run, |one| price(one).map(|(amount, owed)| (amount, owed, None)), written).await
 }
 
 /// Corrects the one attempt of a call that was settled by guess, now that its provider has told what it took: once. `price` gives what
 /// is charged, what is owed, and from what that is reckoned; of nobody or of several attempts nothing is changed.
 pub async fn told_later(
-    store: &Store,
-    instance: &str,
+    (store, instance): (&Store, &str),
     (wanted, call): (&Attempts, &str),
     actor: &str,
     price: impl Fn(&Attempted) -> Option<Priced>,
@@ -79,9 +77,9 @@ pub async fn told_later(
 ) -> Result<Changed, StoreError> {
     let price = |one: &Attempted| if is_guess(one, call) { price(one) } else { None };
     let run = Run { reason: "the provider has told what it took", actor, dry: true };
-    let found = corrected(store, instance, wanted, run, price, |_| {}).await?;
+    let found = corrected((store, instance), wanted, run, price, |_| {}).await?;
     let run = Run { dry: false, ..run };
-    if found.reckoned == 1 { corrected(store, instance, wanted, run, price, written).await } else { Ok(Changed::default()) }
+    if found.reckoned == 1 { corrected((store, instance), wanted, run, price, written).await } else { Ok(Changed::default()) }
 }
 
 /// Whether the one attempt of a call was settled by guess, and its provider has not told yet what it took.
@@ -96,8 +94,7 @@ fn is_guess(one: &Attempted, call: &str) -> bool {
 }
 
 async fn corrected(
-    store: &Store,
-    instance: &str,
+    (store, instance): (&Store, &str),
     wanted: &Attempts,
     run: Run<'_>,
     price: impl Fn(&Attempted) -> Option<Priced>,

@@ -53,14 +53,14 @@ fn a_period_is_reckoned_again_once() {
             let settled = if one.corrections > 0 { one.amount / 2 } else { one.amount };
             Some((settled * 2, settled))
         };
-        let dry = futures(reprice(store, "i", &wanted, ("me", true), double, |_| {}));
+        let dry = futures(reprice((store, "i"), &wanted, ("me", true), double, |_| {}));
         assert_eq!((dry.attempts, dry.changed, dry.amount), (3, 3, 60));
         assert_eq!(of_key(store)[0].2, NanoUsd(60), "nothing was written");
-        let done = futures(reprice(store, "i", &wanted, ("me", false), double, |_| {}));
+        let done = futures(reprice((store, "i"), &wanted, ("me", false), double, |_| {}));
         assert_eq!((done.changed, done.amount, done.owed), (3, 60, 0));
         let day = Window::DAILY.start(micros());
         assert_eq!(of_key(store), [(Window::Lifetime, 0, NanoUsd(120)), (Window::DAILY, day, NanoUsd(120))]);
-        let again = futures(reprice(store, "i", &wanted, ("me", false), double, |_| {}));
+        let again = futures(reprice((store, "i"), &wanted, ("me", false), double, |_| {}));
         assert_eq!((again.attempts, again.changed), (3, 0), "once is enough");
         let sums =
             futures(report::sums(store, report::Days { kind: "all", ..report::Days::default() }, &[], report::SumSort::Dearest, (1, 0)));
@@ -93,7 +93,7 @@ fn a_period_is_reckoned_again_in_pieces_and_nothing_twice() {
         // As if it were killed when it has written twice.
         let count = Cell::new(0);
         futures(async {
-            let mut run = pin!(reprice(store, "i", &wanted, ("me", false), dearer, |some| {
+            let mut run = pin!(reprice((store, "i"), &wanted, ("me", false), dearer, |some| {
                 written(some);
                 count.set(count.get() + 1);
             }));
@@ -107,14 +107,14 @@ fn a_period_is_reckoned_again_in_pieces_and_nothing_twice() {
         assert!(most.get() <= 500 * 5, "{} at once", most.get());
         assert!(sum.get() < 5 * ATTEMPTS as i64, "it ended early");
         let both = futures(async {
-            let one = reprice(store, "i", &wanted, ("me", false), dearer, |_| {});
-            let other = reprice(store, "another", &wanted, ("you", false), dearer, |_| {});
+            let one = reprice((store, "i"), &wanted, ("me", false), dearer, |_| {});
+            let other = reprice((store, "another"), &wanted, ("you", false), dearer, |_| {});
             let (one, other) = tokio::join!(one, other);
             Ok((one?, other?))
         });
         assert!(both.0.changed < ATTEMPTS && both.0.attempts == ATTEMPTS && both.1.attempts == ATTEMPTS, "{both:?}");
         assert_eq!(of_key(store)[0].2, NanoUsd(15 * ATTEMPTS as i64));
-        assert_eq!(futures(reprice(store, "i", &wanted, ("me", false), dearer, |_| {})).changed, 0);
+        assert_eq!(futures(reprice((store, "i"), &wanted, ("me", false), dearer, |_| {})).changed, 0);
         clean(store);
     });
 }
@@ -138,10 +138,10 @@ fn what_a_row_forgot_of_its_terms_the_log_knows() {
             Some("flex") => Some((8_375, 8_375)),
             _ => Some((16_750, 16_750)),
         };
-        let done = futures(reprice(store, "i", &wanted, ("me", false), by_terms, |_| {}));
+        let done = futures(reprice((store, "i"), &wanted, ("me", false), by_terms, |_| {}));
         assert_eq!((done.attempts, done.changed, done.amount), (3, 1, -8_375), "where that deployment answered, and nowhere else");
         assert_eq!(of_key(store)[0].2, NanoUsd(16_750 * 2 + 8_375));
-        assert_eq!(futures(reprice(store, "i", &wanted, ("me", true), by_terms, |_| {})).changed, 0);
+        assert_eq!(futures(reprice((store, "i"), &wanted, ("me", true), by_terms, |_| {})).changed, 0);
         clean(store);
     });
 }
