@@ -15,6 +15,7 @@ pub mod auth;
 pub mod derive;
 pub mod document;
 pub mod endpoint;
+mod family;
 pub mod lends;
 mod lookup;
 pub mod model;
@@ -31,6 +32,7 @@ mod tools;
 
 pub use auth::Auth;
 pub use endpoint::{Ask, Endpoint, UrlError};
+pub use family::{Age, Family};
 pub use lookup::Found;
 pub use model::{CardError, ModelCard};
 pub use off_peak::is_off_peak;

@@ -245,7 +245,7 @@ impl Deployment {
             searches: provider.always_searches(&spec.model),
             flavor: provider.flavor,
             bytes_only: provider.bytes_only.clone(),
-            facts: Facts::of(provider, card.as_ref(), &spec.traits),
+            facts: Facts::of(provider, card.as_ref(), &spec.traits).listed_by(catalog, &spec),
             card,
             marks: HeaderMap::new(),
             health: Arc::default(),

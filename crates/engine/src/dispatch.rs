@@ -2,6 +2,7 @@
 
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use switchboard_wire::dialect::Flavor;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::loss::Why;
 use switchboard_wire::openai_responses::MIN_OUTPUT_TOKENS;
@@ -58,6 +59,15 @@ pub(crate) struct Dispatch<'a> {
 }
 
 impl Dispatch<'_> {
+    /// The model as an answer of that target names it: as it was asked for; where another one answers, as callers may ask for that.
+    pub(crate) fn model<'a>(&'a self, target: &'a Deployment) -> &'a str {
+        match (self.other_model, self.call.door.flavor) {
+            (false, _) => &self.call.model,
+            (true, Flavor::OpenRouter) => target.listed_name(),
+            (true, _) => &target.spec.group,
+        }
+    }
+
     /// How the target is spoken to.
     pub(crate) fn choose<'t>(&self, target: &'t Deployment) -> Result<(Dialect, &'t Reach), Error> {
         let operation = self.call.door.operation;

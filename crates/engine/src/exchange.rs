@@ -292,14 +292,9 @@ impl Exchange<'_> {
         asked.resume.unwrap_or(settings.continue_streams) && purity::is_plain_text(call)
     }
 
-    /// The model as the answer names it: as it was asked for, after a fallback the group that really answered.
-    fn model(&self) -> &str {
-        if self.dispatch.other_model { &self.target.spec.group } else { &self.dispatch.call.model }
-    }
-
-    /// The same for an answer that passes as it came; `None`: the provider's name for it stays.
+    /// The model as an answer that passes as it came names it; `None`: the provider's name for it stays.
     fn shown_model(&self) -> Option<&str> {
-        (self.dispatch.settings.asked_names && !self.is_a_gateways()).then(|| self.model())
+        (self.dispatch.settings.asked_names && !self.is_a_gateways()).then(|| self.dispatch.model(self.target))
     }
 
     /// Whether an answer that is written here names the model as it was asked for. Gemini's clients expect a version there.
@@ -321,7 +316,7 @@ impl Exchange<'_> {
     }
 
     fn stamp(&self) -> Stamp {
-        let model = self.model();
+        let model = self.dispatch.model(self.target);
         // In OpenAI's chats no thought is sealed, whoever made the model.
         let vendor = self.memo.vendor.clone().filter(|_| self.spoken != Dialect::OpenAiChat);
         Stamp { vendor, ..stamp(self.dispatch.call, model, Some(self.target.provider_name.clone())) }

@@ -195,7 +195,7 @@ fn deployment(
     }
     let (provider_id, model) = whose(&named, config, catalog)?;
     let provider = catalog.provider(&provider_id).ok_or_else(|| named::unknown(catalog, &provider_id))?;
-    let model = model.into_owned();
+    let model = captured.and_then(|_| catalog.respelled(provider, &model)).unwrap_or_else(|| model.into_owned());
     let model = named::settle(&mut named, provider, catalog, model);
     let environment = config.environment_of(configured);
     let callers = detour::how_keys_come(&named, provider, config);

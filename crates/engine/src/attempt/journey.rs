@@ -198,9 +198,15 @@ impl Journey {
             && fall_back::meant_for((attempts.call, attempts.asked), plan, Class::ContentPolicy)
                 .is_some_and(|list| list.iter().any(|fallback| !self.groups.iter().any(|group| **group == *fallback.model)));
         let accept_empty = self.accept_empty || last;
+        let other_model = self.is_other_model(attempts, plan, target);
+        Manner { other_model, accept_empty, estranged: self.depth.is_estranged(target), filters_fail }
+    }
+
+    /// Whether another model answers there than the one asked for.
+    pub(super) fn is_other_model(&self, attempts: &Attempts<'_>, plan: &Plan, target: &Target) -> bool {
         // OpenRouter's clients are told which model was chosen for them; others, what they asked for.
         let picked = plan.picked && attempts.call.door.flavor == Flavor::OpenRouter;
-        Manner { other_model: self.is_fallback || picked, accept_empty, estranged: self.depth.is_estranged(target), filters_fail }
+        self.is_fallback || picked || plan.mixed && target.deployment.spec.group != *plan.group
     }
 
     /// Another target, to be asked while the one at that place has not answered; `None`: there is none, or enough are under way.

@@ -165,7 +165,7 @@ impl<'a> Attempts<'a> {
             }
             let rates = meter.tab().map(Tab::headers).unwrap_or_default();
             let manner = journey.manner(self, plan, target);
-            let account = Account::of(self.call, plan, manner.other_model && !plan.picked, &meter);
+            let account = Account::of(self.call, plan, manner.other_model && !plan.picked && !plan.mixed, &meter);
             let made = match race::after(self, plan, target) {
                 None => race::placed(at, self.once(target, manner, meter).await),
                 Some(after) => Box::pin(race::run(self, plan, journey, (at, after), meter)).await,

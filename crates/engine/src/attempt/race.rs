@@ -86,7 +86,8 @@ pub(super) async fn run(
     }
     let Some(spare) = spare(attempts, plan, journey, at) else { return placed(at, first.await) };
     let Spare { target: other, at: beside, ticket, retrying } = spare;
-    let manner = Manner { other_model: manner.other_model || beside.is_none(), estranged: journey.depth.is_estranged(&other), ..manner };
+    let other_model = beside.is_none() || journey.is_other_model(attempts, plan, &other);
+    let manner = Manner { other_model, estranged: journey.depth.is_estranged(&other), ..manner };
     // Declared after the first one, it is dropped before it: see `Lane::leaves`.
     let mut second = Box::pin(second(attempts, &other, (ticket, retrying, manner), race.clone()));
     let ended = std::future::poll_fn(|ctx| {

@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
+use switchboard_wire::Operation;
 
+use super::lookup::without_date;
 use super::model::{ModelCard, key_of};
 use super::price::{self, Component, PriceKey, Prices, Rate, Service, Unit};
 use super::provider::Provider;
@@ -74,9 +76,12 @@ pub fn derive<'a>(list: &str, providers: impl Iterator<Item = &'a Provider>) -> 
             derivation.skipped.push(name.clone());
             continue;
         };
-        let card = read_entry(names.resolve(&provider, name), entry, &mut |field| {
+        let mut card = read_entry(names.resolve(&provider, name), entry, &mut |field| {
             unknown.entry(field).or_insert_with(|| name.clone());
         });
+        if names.is_makers(&card) && is_paid_for_searches(&card) && card.supports("web_search").is_none() {
+            card.supports.push("web_search".to_owned());
+        }
         let key = key_of(&card.provider, &card.model);
         let fuller = cards.get(&key).is_none_or(|(fields, _)| *fields < entry.len());
         if cards.contains_key(&key) {
@@ -86,6 +91,7 @@ pub fn derive<'a>(list: &str, providers: impl Iterator<Item = &'a Provider>) -> 
             cards.insert(key, (entry.len(), card));
         }
     }
+    share_abilities(&mut cards);
     derivation.cards = cards.len();
     derivation.text = header();
     for (_, card) in cards.values() {
@@ -125,6 +131,45 @@ impl<'a> Names<'a> {
         let model = own.chain([listed]).find_map(|prefix| name.strip_prefix(prefix)?.strip_prefix('/'));
         ModelCard { provider: id.to_owned(), model: model.unwrap_or(name).to_owned(), ..ModelCard::default() }
     }
+
+    /// Whether that model's provider has made it.
+    fn is_makers(&self, card: &ModelCard) -> bool {
+        self.by_name.get(card.provider.as_str()).is_some_and(|provider| provider.has_made(&card.model))
+    }
+}
+
+/// Whether it is for chats, and a search of the web has a price.
+fn is_paid_for_searches(card: &ModelCard) -> bool {
+    card.operation() == Some(Operation::Chat) && card.prices.iter().any(|(key, _)| key.component.is_search())
+}
+
+/// Gives the two names of one model, with its date and without, the same abilities where the list says them of one alone.
+fn share_abilities(cards: &mut BTreeMap<String, (usize, ModelCard)>) {
+    let mut dated: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for key in cards.keys() {
+        let whole = without_date(key);
+        if whole != key {
+            dated.entry(whole.to_owned()).or_default().push(key.clone());
+        }
+    }
+    for (whole, dated) in dated {
+        // Of several editions, each may differ from the next.
+        let [dated] = &dated[..] else { continue };
+        let (Some(one), Some(other)) = (cards.get(&whole).cloned(), cards.get(dated).cloned()) else { continue };
+        for (key, twin) in [(&whole, &other.1), (dated, &one.1)] {
+            if let Some((_, card)) = cards.get_mut(key) {
+                learn(card, twin);
+            }
+        }
+    }
+}
+
+/// What the other one says of abilities that this one says nothing of.
+fn learn(card: &mut ModelCard, twin: &ModelCard) {
+    let unsaid = |list: &[String]| list.iter().filter(|ability| card.supports(ability).is_none()).cloned().collect::<Vec<_>>();
+    let (supports, lacks) = (unsaid(&twin.supports), unsaid(&twin.lacks));
+    card.supports.extend(supports);
+    card.lacks.extend(lacks);
 }
 
 fn read_entry(mut card: ModelCard, entry: &Entry<'_>, unknown: &mut dyn FnMut(String)) -> ModelCard {

@@ -6,12 +6,14 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use switchboard_wire::Operation;
 use switchboard_wire::dialect::Flavor;
 
-use super::Catalog;
 use super::model::ModelCard;
 use super::provider::Provider;
 use super::table::{Table, first_column};
+use super::{Catalog, Family};
+use crate::pattern::matches;
 
 /// A model at a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,15 +77,22 @@ impl Catalog {
     }
 
     /// The whole names (`provider/model`) that a name may stand for which leads nowhere as it is, the best first: of a bare name, where
-    /// its model is; of an `author/slug`, at the author's own provider and as the model is spelled there, then at gateways that know
-    /// models by such names.
+    /// its model is; of an `author/slug`, at the author's own provider and as the model is spelled there, of a family those of its models
+    /// that are for chats, the newest first; then at gateways that know models by such names.
     pub fn whole_names(&self, name: &str) -> Vec<String> {
         let Some((author, slug)) = name.split_once('/') else {
-            return self.lookup(name).map(|found| format!("{}/{name}", found.provider)).into_iter().collect();
+            let unknown = || self.providers().find(|row| row.bare.iter().any(|pattern| matches(pattern, name)));
+            let provider = self.lookup(name).map(|found| found.provider).or_else(|| unknown().map(|row| row.id.clone()));
+            return provider.map(|provider| format!("{provider}/{name}")).into_iter().collect();
         };
+        let family = Family::of(name);
+        let author = family.map_or(author, |family| family.author);
         let makers: Vec<&Provider> = self.providers().filter(|row| row.authors.iter().any(|own| own == author)).collect();
         let is_author = !makers.is_empty();
-        let own = makers.into_iter().map(|row| format!("{}/{}", row.id, self.spelled(row, slug).unwrap_or_else(|| slug.to_owned())));
+        let own = makers.into_iter().flat_map(|row| match &family {
+            Some(family) => self.members(row, family),
+            None => vec![format!("{}/{}", row.id, self.spelled(row, slug).unwrap_or_else(|| slug.to_owned()))],
+        });
         let gateways = self.providers().filter(|row| is_author && row.flavor == Flavor::OpenRouter);
         own.chain(gateways.map(|row| format!("{}/{name}", row.id))).collect()
     }
@@ -97,6 +106,14 @@ impl Catalog {
         self.whole_names(&name).first().is_some_and(|back| *back == format!("{}/{model}", row.id)).then_some(name)
     }
 
+    /// The models of a family at a provider, the newest first.
+    fn members(&self, provider: &Provider, family: &Family<'_>) -> Vec<String> {
+        let chats = self.models_of(&provider.id).filter(|card| card.operation() == Some(Operation::Chat));
+        let mut members: Vec<_> = chats.filter_map(|card| Some((family.age(&card.model)?, card.model))).collect();
+        members.sort_unstable_by(|one, other| other.cmp(one));
+        members.into_iter().map(|(_, model)| format!("{}/{model}", provider.id)).collect()
+    }
+
     /// How a provider spells a model that others spell in another way. Another edition of it is another model.
     fn spelled(&self, provider: &Provider, slug: &str) -> Option<String> {
         let base = slug.split_once(':').map_or(slug, |(base, _)| base);
@@ -105,6 +122,11 @@ impl Catalog {
         let models = self.lines_of_plain(&plain(base)).into_iter().filter(|line| provider_of(line) == provider.id).map(model_of);
         let fits = models.filter(|model| undotted(model) == wanted || !is_dated);
         fits.min_by_key(|model| (undotted(model) != wanted, std::cmp::Reverse((*model).to_owned()))).map(str::to_owned)
+    }
+
+    /// How a provider is likely to spell a model that no list has yet, where that is not as markets do.
+    pub fn respelled(&self, provider: &Provider, model: &str) -> Option<String> {
+        (provider.hyphens && self.spelled(provider, model).is_none()).then(|| without_dots(model)).filter(|other| other != model)
     }
 
     /// The card of a model that another one is said to be, for a deployment of that provider: with a provider's name before it or without.
@@ -203,6 +225,14 @@ fn with_versions(name: &str) -> String {
     out
 }
 
+/// A name with hyphens in its versions: `4-5` for `4.5`.
+fn without_dots(name: &str) -> String {
+    let bytes = name.as_bytes();
+    let is_digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+    let is_point = |at: usize| is_digit(at.checked_sub(1)) && is_digit(Some(at + 1));
+    name.char_indices().map(|(at, letter)| if letter == '.' && is_point(at) { '-' } else { letter }).collect()
+}
+
 fn undotted(name: &str) -> String {
     name.to_lowercase().replace(['.', '_', ' '], "-")
 }
@@ -235,8 +265,8 @@ fn without_revision(name: &str) -> &str {
     }
 }
 
-/// `-20250929` or `-2025-09-29`.
-fn without_date(name: &str) -> &str {
+/// A name without `-20250929` or `-2025-09-29` at its end.
+pub(super) fn without_date(name: &str) -> &str {
     let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
     if let Some((model, date)) = name.rsplit_once('-')
         && digits(date, 8)

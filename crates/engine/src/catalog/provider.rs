@@ -80,6 +80,10 @@ pub struct Provider {
     pub flavor: Flavor,
     /// Who wins a model name without prefix: the lowest rank. `None` never wins one.
     pub bare_rank: Option<u8>,
+    /// What its models are called without a prefix, known or not, as patterns.
+    pub bare: Vec<String>,
+    /// Whether it writes versions with a hyphen where markets write a dot.
+    pub hyphens: bool,
     /// The provider whose model cards hold here too.
     pub cards_of: Option<String>,
     /// Its models are told not to think by `thinking.type`, although they know efforts.

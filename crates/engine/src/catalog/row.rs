@@ -88,6 +88,10 @@ struct Row {
     #[serde(default)]
     flavor: FlavorRow,
     bare_rank: Option<u8>,
+    #[serde(default)]
+    bare: Vec<String>,
+    #[serde(default)]
+    hyphens: bool,
     cards_of: Option<String>,
     #[serde(default)]
     thinking_switch: bool,
@@ -327,6 +331,8 @@ impl Row {
             inputs: self.inputs.into_iter().map(InputsRow::resolve).collect(),
             flavor: self.flavor.resolve(),
             bare_rank: self.bare_rank,
+            bare: self.bare,
+            hyphens: self.hyphens,
             cards_of: self.cards_of,
             bytes_only: dialects(&self.bytes_only)?,
             thinking_switch: self.thinking_switch,

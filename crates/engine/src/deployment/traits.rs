@@ -1,8 +1,11 @@
 //! What choosing must know of a deployment: what the operator says of it, and what follows from the catalog.
 
+use switchboard_wire::Operation;
+
 use super::region;
 use super::reserved::Reserved;
-use crate::catalog::{Component, ModelCard, Provider, Rate};
+use super::{Deployment, Spec};
+use crate::catalog::{Catalog, Component, ModelCard, Prices, Provider, Rate};
 
 /// What is said of a deployment, or of its provider, that matters when one is chosen. What is not said is not known.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -96,6 +99,10 @@ pub struct Facts {
     pub max_input: Option<u64>,
     /// The longest answer in tokens.
     pub max_output: Option<u64>,
+    /// Whether it is known to cost nothing, tools of the provider's and dearer tiers of service aside.
+    pub free: bool,
+    /// What markets call its model, where callers' own words name it.
+    pub listed: Option<String>,
 }
 
 /// Prices in whole pico-dollars.
@@ -138,6 +145,8 @@ impl Facts {
             audio: price(Component::AudioInput),
             max_input: traits.max_input_tokens.or_else(|| card?.max_input_tokens),
             max_output: card.and_then(|card| card.max_output_tokens),
+            free: input.is_some() && output.is_some() && card.is_some_and(|card| costs_nothing(&card.prices)),
+            listed: None,
         }
     }
 
@@ -165,10 +174,28 @@ impl Facts {
         self.region.as_deref().is_some_and(|place| region::is_in(place, region))
     }
 
-    /// Whether it is known to cost nothing.
-    pub fn is_free(&self) -> bool {
-        self.input == Some(Rate::ZERO) && self.output == Some(Rate::ZERO)
+    /// The same of a model that callers' own words name, by what markets call it.
+    pub(super) fn listed_by(self, catalog: &Catalog, spec: &Spec) -> Self {
+        Self { listed: spec.guessed.then(|| catalog.market_name(&spec.group)).flatten(), ..self }
     }
+}
+
+impl Deployment {
+    /// The name by which OpenRouter's clients know its model.
+    pub fn listed_name(&self) -> &str {
+        self.facts.listed.as_deref().unwrap_or(&self.spec.group)
+    }
+
+    /// Whether it serves that operation, and its model is not known to be for another.
+    pub(crate) fn is_for(&self, operation: Operation) -> bool {
+        let meant = if operation == Operation::CountTokens { Operation::Chat } else { operation };
+        let is_other = |card: &ModelCard| card.mode.is_some() && card.operation() != Some(meant);
+        self.serves(operation) && !self.card.as_ref().is_some_and(is_other)
+    }
+}
+
+fn costs_nothing(prices: &Prices) -> bool {
+    prices.iter().all(|(key, rate)| rate == Rate::ZERO || key.component.is_tool() || key.service.is_dearer())
 }
 
 /// Whether two provider slugs are the same: people write them with hyphens, underscores and capitals.

@@ -14,6 +14,7 @@ use switchboard_wire::frames::Frames;
 use switchboard_wire::outline::Outline;
 
 use crate::call::Call;
+use crate::catalog::Family;
 use crate::deployment::Deployment;
 use crate::meter::Meter;
 use crate::route::{Plan, Target};
@@ -47,6 +48,8 @@ impl Account {
         let strategy = match plan.advice.as_deref() {
             Some(advice) if !advice.choices.is_empty() => "auto",
             _ if fallen_back => "fallback",
+            _ if Family::of(&call.model).is_some() => "latest",
+            _ if plan.targets.iter().any(|target| target.deployment.listed_name() == call.model) => "direct",
             _ if *plan.group != *call.model && call.model.ends_with(":free") => "free",
             _ if *plan.group != *call.model => "alias",
             _ => "direct",
@@ -104,7 +107,7 @@ impl Account {
 }
 
 fn named(target: &Deployment) -> Value {
-    json!({"provider": target.provider_name, "model": target.spec.group})
+    json!({"provider": target.provider_name, "model": target.listed_name()})
 }
 
 fn with_status(mut attempt: Value, status: u16) -> Value {

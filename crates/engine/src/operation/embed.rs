@@ -73,8 +73,8 @@ async fn same(step: &Step<'_>, reach: &Reach, meter: &mut Meter) -> Result<Produ
         _ => None,
     };
     let body = wanted.and_then(|wanted| Shape::OpenAi.reencode(&body, wanted)).map_or(body, Bytes::from);
-    let asked = if step.dispatch.other_model { &step.target.spec.group } else { &step.call.model };
-    let body = if step.dispatch.settings.asked_names { rename::whole(Dialect::OpenAiChat, &body, asked, None) } else { body };
+    let named = || rename::whole(Dialect::OpenAiChat, &body, step.dispatch.model(step.target), None);
+    let body = if step.dispatch.settings.asked_names { named() } else { body };
     Ok(Product::Whole(control::backward(&headers), body))
 }
 

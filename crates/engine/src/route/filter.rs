@@ -165,7 +165,7 @@ impl Filter<'_, '_> {
         for rule in guidance.into_iter().flat_map(|guidance| &guidance.rules) {
             hold_rule(deployment, rule, &mut say);
         }
-        let free = self.ask.variant != Variant::Free || facts.is_free();
+        let free = self.ask.variant != Variant::Free || facts.free;
         say(free, Reason::NotFree);
         say(!self.searches() || deployment.gateway || support::searches(deployment), Reason::Search);
         say(self.ask.variant != Variant::Thinking || deployment.thinks() != Some(false), Reason::Parameters);
@@ -222,7 +222,7 @@ fn hold_rule(deployment: &Deployment, rule: &Rule, say: &mut impl FnMut(bool, Re
     let full = format!("{}/{}", spec.provider, spec.model);
     say(rule.admits(&[&spec.group, &full]), Reason::Access);
     say(!facts.retains || !rule.wants_no_retention(deployment.profile.vendor.as_deref()), Reason::Retention);
-    let untrained = if facts.is_free() { rule.no_free_training } else { rule.no_paid_training };
+    let untrained = if facts.free { rule.no_free_training } else { rule.no_paid_training };
     say(!facts.trains || !untrained, Reason::Training);
 }
 

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use switchboard_wire::Operation;
+
+use crate::catalog::Family;
 use crate::deployment::Deployment;
 use crate::guidance::Fallback;
 use crate::pattern::Wildcard;
@@ -169,9 +172,9 @@ impl Fleet {
         self.resolve(name).map_or_else(|| name.into(), |found| found.group)
     }
 
-    /// What a name stands for: an alias, a group, a virtual model, a deployment's id, a pattern's match, a variant, a family's newest, a dated or an
-    /// undated form, an access group, a pattern's match with the provider before it, the name of a model's maker and the model's own; in
-    /// that order.
+    /// What a name stands for: an alias, a group, a virtual model, a deployment's id, a variant, a family's newest, a pattern's match, a
+    /// dated or an undated form, an access group, a pattern's match with the provider before it, the name of a model's maker and the
+    /// model's own; in that order.
     pub(super) fn resolve(&self, name: &str) -> Option<Found> {
         if let Some(found) = self.named(name, Variant::None).or_else(|| self.by_id(name)) {
             return Some(found);
@@ -193,6 +196,9 @@ impl Fleet {
 
     /// By a name that is none of a group's. What a pattern takes without knowing it may be a known model in another spelling.
     fn not_quite(&self, name: &str, variant: Variant) -> Option<Found> {
+        if let Some(newest) = Family::of(name).and_then(|family| self.newest(&family, name, variant)) {
+            return Some(newest);
+        }
         let known = self.pattern(name, variant).or_else(|| self.loosely(name, variant));
         match known {
             Some(found) if found.rule.is_some() || is_known(&found) || found.deployments.iter().any(|one| one.gateway) => Some(found),
@@ -208,6 +214,21 @@ impl Fleet {
         let found: Vec<Found> = others.filter_map(|whole| self.named(&whole, variant).or_else(|| self.pattern(&whole, variant))).collect();
         let best = found.iter().position(is_known).unwrap_or(0);
         found.into_iter().nth(best)
+    }
+
+    /// By a family's name: the newest of its models that have names here, or that patterns have.
+    fn newest(&self, family: &Family<'_>, name: &str, variant: Variant) -> Option<Found> {
+        let age = |group: &str| family.age(group.split_once('/')?.1);
+        let own = self.groups.iter().filter(|(group, deployments)| {
+            group.split_once('/').is_some_and(|(author, _)| author == family.author)
+                && deployments.iter().any(|one| one.is_for(Operation::Chat))
+        });
+        let own = own.filter_map(|(group, _)| Some((age(group)?, group))).max();
+        match (self.made(name, variant), own) {
+            (Some(made), Some((own, _))) if age(&made.group).is_some_and(|made| made > own) => Some(made),
+            (_, Some((_, group))) => self.named(group, variant),
+            (made, None) => made,
+        }
     }
 
     fn named(&self, name: &str, variant: Variant) -> Option<Found> {
@@ -264,11 +285,8 @@ impl Fleet {
         pattern.is_some_and(|pattern| pattern.deployments.first().is_some_and(|deployment| deployment.gateway))
     }
 
-    /// By a name that is not quite one: a family's newest, a date too many or too few, an access group.
+    /// By a name that is not quite one: a date too many or too few, an access group.
     fn loosely(&self, name: &str, variant: Variant) -> Option<Found> {
-        if let Some(family) = name.strip_prefix('~').and_then(|name| name.strip_suffix("-latest")) {
-            return self.named(name::latest(family, self.groups.keys().map(|name| &**name))?, variant);
-        }
         if let Some(found) = name::without_date(name).and_then(|base| self.named(base, variant)) {
             return Some(found);
         }

@@ -21,7 +21,7 @@ impl Fleet {
         // An alias is no further model.
         let free = self
             .groups()
-            .filter(|(name, group)| group.iter().any(|one| one.spec.group == *name && one.facts.is_free() && one.serves(operation)));
+            .filter(|(name, group)| group.iter().any(|one| one.spec.group == *name && one.facts.free && one.is_for(operation)));
         wishes.models = free.map(|(name, _)| name.to_owned()).collect();
         wishes.models.sort_unstable();
         rng.shuffle(&mut wishes.models);

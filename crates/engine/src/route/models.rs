@@ -56,7 +56,7 @@ impl Fleet {
         if listed.is_empty() && !wishes.disable_fallbacks {
             plan.go_on(call, &known[at + 1..]);
         }
-        plan.picked = *used != call.model;
+        plan.picked |= *used != call.model;
         plan.advice = advice;
         Ok(plan)
     }

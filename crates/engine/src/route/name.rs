@@ -1,4 +1,4 @@
-//! What a model's name may say beside the model: OpenRouter's variants, families and dates.
+//! What a model's name may say beside the model: OpenRouter's variants, and dates.
 
 /// What the text behind the last colon of a name asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,33 +62,6 @@ pub(super) fn without_date(name: &str) -> Option<&str> {
     (fits && !base.is_empty()).then_some(base)
 }
 
-/// The newest of those names that belong to a family (`author/family`): the highest version, then the latest date.
-pub(super) fn latest<'a>(family: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let member = |name: &&str| {
-        let rest = name.strip_prefix(family);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.', ' ']) || rest.starts_with(|c: char| c.is_ascii_digit()))
-            && !name.contains(':')
-    };
-    names.filter(member).max_by(|a, b| compare(a, b))
-}
-
-/// By the numbers in them, else by the shorter, since what comes behind a version makes it smaller or special.
-fn compare(a: &str, b: &str) -> std::cmp::Ordering {
-    numbers(a).cmp(&numbers(b)).then_with(|| b.len().cmp(&a.len())).then_with(|| a.cmp(b))
-}
-
-/// The numbers in a name; a date is one of them, the last.
-fn numbers(name: &str) -> (Vec<u64>, u64) {
-    let (name, date) = match without_date(name) {
-        Some(base) => {
-            (base, name[base.len()..].bytes().filter(u8::is_ascii_digit).fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
-        }
-        None => (name, 0),
-    };
-    let parts = name.split(|character: char| !character.is_ascii_digit()).filter(|part| !part.is_empty() && part.len() < 10);
-    (parts.filter_map(|part| part.parse().ok()).collect(), date)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,14 +82,5 @@ mod tests {
         assert_eq!(without_date("a/b-12345678"), None);
         assert_eq!(without_date("a/b-4"), None);
         assert_eq!(without_date("ü-2024"), None);
-    }
-
-    #[test]
-    fn the_latest_of_a_family_has_the_highest_version() {
-        let names = ["x/opus-3", "x/sonnet-4", "x/sonnet-3.7", "x/sonnet-4.5", "x/sonnet-4.5-mini", "x/sonnet-4.5:free", "x/sonnetto-9"];
-        assert_eq!(latest("x/sonnet", names.into_iter()), Some("x/sonnet-4.5"));
-        let dated = ["x/m-4-20250101", "x/m-4-20250514"];
-        assert_eq!(latest("x/m", dated.into_iter()), Some("x/m-4-20250514"));
-        assert_eq!(latest("x/none", names.into_iter()), None);
     }
 }

@@ -38,6 +38,8 @@ pub struct Plan {
     pub exhaustive: bool,
     /// Whether the model was chosen here, and not by the caller.
     pub picked: bool,
+    /// Whether its targets are of several models that the caller listed.
+    pub mixed: bool,
 }
 
 /// One place to try.
@@ -241,6 +243,7 @@ impl Plan {
             uncounted: false,
             exhaustive: false,
             picked: false,
+            mixed: false,
         }
     }
 }

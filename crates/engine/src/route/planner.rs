@@ -7,6 +7,7 @@ use fastrand::Rng;
 use switchboard_wire::dialect::Flavor;
 
 use crate::call::{Call, conversation};
+use crate::catalog::Family;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::guidance::{By, Preferred, Strategy};
@@ -148,7 +149,8 @@ impl Fleet {
             advice: None,
             uncounted: false,
             exhaustive: false,
-            picked: false,
+            picked: Family::of(&call.model).is_some(),
+            mixed: false,
         })
     }
 
@@ -208,7 +210,7 @@ impl Fleet {
         std::iter::once(first).chain(others).for_each(|found| considered.keep(found));
         let bonds = self.bonds(&ask, &first.group, considered.candidates.len());
         let plan = self.finish(considered, &ask, (request.asked, first.group.clone()), bonds);
-        Plan { exhaustive: true, ..plan }
+        Plan { exhaustive: true, mixed: true, ..plan }
     }
 
     /// Filters and orders the candidates of one group, or of several taken together.
@@ -294,7 +296,8 @@ impl Fleet {
             advice: None,
             uncounted: ask.wants_count(),
             exhaustive: false,
-            picked: false,
+            picked: Family::of(asked).is_some(),
+            mixed: false,
             group,
         }
     }

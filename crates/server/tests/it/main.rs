@@ -76,6 +76,7 @@ mod lacking;
 mod laid;
 mod lent;
 mod line;
+mod listed;
 mod logging;
 mod made;
 mod makers;

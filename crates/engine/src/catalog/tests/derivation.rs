@@ -75,6 +75,39 @@ fn a_list_with_something_new_says_so() {
     assert_eq!(line, "acme/one\tmode=chat $input=2.5 $output+priority>128000=10 lacks=vision");
 }
 
+/// The list forgets of one name of a model what it says of the other, and of a maker's models that they search although that has a price.
+#[test]
+fn what_is_said_of_one_name_holds_for_the_other() {
+    let entry = |name: &str, more: &str| {
+        format!("\"{name}\": {{\"litellm_provider\": \"{}\", \"mode\": \"chat\"{more}}}", name.split_once('/').unwrap().0)
+    };
+    let price = ", \"search_context_cost_per_query\": {\"search_context_size_low\": 0.01}";
+    let list = [
+        entry("acme/one", ", \"supports_vision\": false"),
+        entry("acme/one-20260101", ", \"supports_vision\": true, \"supports_web_search\": true"),
+        entry("acme/two", ""),
+        entry("acme/two-2026-01-01", ", \"supports_vision\": true"),
+        entry("acme/two-2026-02-02", ""),
+        entry("anthropic/claude-x", price),
+        entry("anthropic/other", price),
+    ];
+    let derivation = derive(&format!("{{{}}}", list.join(",")), Catalog::embedded().providers()).unwrap();
+    let abilities: Vec<(String, Vec<String>)> = derivation
+        .text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let card = ModelCard::parse(line).unwrap();
+            (card.model.clone(), card.supports)
+        })
+        .collect();
+    let known = |name: &str| abilities.iter().find(|(model, _)| model == name).unwrap().1.clone();
+    assert_eq!(known("one"), ["web_search"], "what is said stays");
+    assert_eq!(known("one-20260101"), ["vision", "web_search"]);
+    assert!(known("two").is_empty() && known("two-2026-02-02").is_empty(), "editions may differ");
+    assert_eq!((known("claude-x"), known("other")), (vec!["web_search".to_owned()], vec![]));
+}
+
 #[test]
 fn a_list_that_is_none_is_refused() {
     assert!(derive("[]", std::iter::empty()).is_err());

@@ -50,6 +50,18 @@ fn market_slugs_are_whole_names_of_their_makers() {
     assert_eq!(whole("openai/gpt-4o-2099-01-01"), "openai/gpt-4o-2099-01-01", "another edition is another model");
     assert_eq!(whole("gemini-2.5-pro"), "gemini/gemini-2.5-pro");
     assert_eq!(whole("nobody/nothing"), "");
+    assert_eq!(whole("claude-tomorrow-9-20991231"), "anthropic/claude-tomorrow-9-20991231", "a maker's names are known beforehand");
+    assert_eq!(whole("us.anthropic.claude-tomorrow-9-v1:0"), "bedrock/us.anthropic.claude-tomorrow-9-v1:0");
+    assert_eq!(whole("my-claude"), "");
+    let spelled = |model: &str| Catalog::embedded().respelled(Catalog::embedded().provider("anthropic").unwrap(), model);
+    assert_eq!(spelled("claude-tomorrow-9.1").as_deref(), Some("claude-tomorrow-9-1"));
+    assert_eq!(spelled("claude-sonnet-4.5"), None, "what is known is spelled as the list has it");
+    let newest = whole("~anthropic/claude-haiku-latest");
+    assert!(newest.starts_with("anthropic/claude-haiku-"), "{newest}");
+    assert!(!whole("~openai/gpt-latest").contains("oss") && whole("~openai/gpt-mini-latest").ends_with("-mini"));
+    assert!(
+        whole("~google/gemini-flash-latest").starts_with("gemini/gemini-") && whole("~openai/none-such-latest").starts_with("openrouter/")
+    );
     let listed = |name: &str| Catalog::embedded().market_name(name);
     assert_eq!(listed("gemini/gemini-2.5-pro").as_deref(), Some("google/gemini-2.5-pro"));
     assert_eq!(listed("anthropic/claude-sonnet-4-5").as_deref(), Some("anthropic/claude-sonnet-4.5"));

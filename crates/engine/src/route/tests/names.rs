@@ -125,6 +125,38 @@ fn names_of_makers_lead_to_their_own_providers() {
     }
 }
 
+/// The newest is looked for among names and among what patterns have, and only among models that chat.
+#[test]
+fn families_lead_to_their_newest_model() {
+    let named = |name: &str| {
+        let (provider, model) = name.split_once('/').expect("a provider");
+        deployment(name, |spec| (spec.group, spec.provider, spec.model) = (name.to_owned(), provider.to_owned(), model.to_owned()))
+    };
+    let expand = |pattern: &Deployment, captured: &[&str]| {
+        let (provider, model) = (pattern.spec.id.clone(), captured.concat());
+        Some(deployment(&pattern.spec.id, |spec| (spec.provider, spec.model) = (provider, model)))
+    };
+    let own = ["openai/gpt-3.5-turbo", "openai/gpt-oss-120b", "openai/gpt-4o", "openai/gpt-5-mini", "openai/gpt-4.1"];
+    let mut all: Vec<Deployment> = own.map(named).into();
+    all.extend([
+        group("anthropic", "anthropic/*"),
+        group("gemini", "gemini/*"),
+        named("anthropic/claude-opus-3"),
+        group("new", "anthropic/claude-sonnet-99"),
+    ]);
+    let fleet = Fleet::new(all, Names::default(), Box::new(expand)).completing(Box::new(|name| Catalog::embedded().whole_names(name)));
+    let found = |name: &str| fleet.find(name).map(|(group, _)| group.to_string());
+    assert_eq!(found("~openai/gpt-latest").as_deref(), Some("openai/gpt-4.1"));
+    assert_eq!(found("~openai/gpt-mini-latest:nitro").as_deref(), Some("openai/gpt-5-mini"));
+    assert_eq!(found("~openai/gpt-nano-latest"), None, "what is not here is nothing");
+    let opus = found("~anthropic/claude-opus-latest").expect("a pattern's");
+    assert!(opus.starts_with("anthropic/claude-opus-") && opus != "anthropic/claude-opus-3", "{opus}");
+    assert_eq!(found("~anthropic/claude-sonnet-latest").as_deref(), Some("anthropic/claude-sonnet-99"), "newer than any that is known");
+    assert!(found("~google/gemini-pro-latest").is_some_and(|name| name.starts_with("gemini/gemini-")));
+    let plan = plan(&fleet, &ask("~openai/gpt-latest", ""));
+    assert!(plan.picked && &*plan.group == "openai/gpt-4.1");
+}
+
 #[test]
 fn fallbacks_are_those_of_the_group_or_of_all() {
     let to = |names: &[&str]| names.iter().map(|name| Fallback::to(*name)).collect::<Vec<_>>();
@@ -162,7 +194,7 @@ fn models_are_tried_one_after_the_other_or_ranked_together() {
     assert_eq!((ids(&one), one.fallbacks.general.as_slice()), (vec!["dear"], &[Fallback::to("two")][..]));
     let together = plan(&fleet, &ask("one", r#""models":["two"],"provider":{"sort":{"by":"price","partition":"none"}}"#));
     assert_eq!(ids(&together), ["cheap", "dear"]);
-    assert!(together.fallbacks.is_empty());
+    assert!(together.fallbacks.is_empty() && together.mixed && !one.mixed);
     // The first is unknown: the next is taken at once.
     assert_eq!(ids(&plan(&fleet, &ask("nothing", r#""models":["two"]"#))), ["cheap"]);
     let mut call = ask("one", r#""models":["two"]"#);
