@@ -413,7 +413,7 @@ impl StreamBody {
             }
             // The beginning of an event may wait for its end.
             let chunk = match &mut self.telling {
-                Some(telling) => telling.pass(chunk),
+                Some(telling) => telling.pass(chunk, Some(&self.meter)),
                 None => chunk,
             };
             if !chunk.is_empty() {
@@ -424,7 +424,7 @@ impl StreamBody {
             }
         }
         if self.ended
-            && let Some(rest) = self.telling.as_mut().and_then(|telling| telling.rest())
+            && let Some(rest) = self.telling.as_mut().and_then(|telling| telling.rest(Some(&self.meter)))
         {
             return Poll::Ready(Part::Bytes(rest));
         }

@@ -294,7 +294,8 @@ impl Exchange<'_> {
 
     /// The model as an answer that passes as it came names it; `None`: the provider's name for it stays.
     fn shown_model(&self) -> Option<&str> {
-        (self.dispatch.settings.asked_names && !self.is_a_gateways()).then(|| self.dispatch.model(self.target))
+        let openrouters = self.dispatch.call.door.flavor == Flavor::OpenRouter;
+        ((self.dispatch.settings.asked_names || openrouters) && !self.is_a_gateways()).then(|| self.dispatch.model(self.target))
     }
 
     /// Whether an answer that is written here names the model as it was asked for. Gemini's clients expect a version there.

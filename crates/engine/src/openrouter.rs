@@ -4,11 +4,11 @@ mod account;
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
-use switchboard_wire::Dialect;
+use bytes::{Bytes, BytesMut};
 use switchboard_wire::dialect::Flavor;
 use switchboard_wire::event::{Event, EventWriter};
 use switchboard_wire::reply::{Bill, Usage};
+use switchboard_wire::{Dialect, charged};
 
 use crate::call::{Call, Content};
 use crate::catalog::Exact;
@@ -66,7 +66,19 @@ pub(crate) fn add_cost(usage: &mut Usage, tariff: &Tariff<'_>, service: Option<&
     if usage.cost.is_some() {
         return;
     }
-    let Some(bill) = meter::bill(tariff, Some(usage), &[], service) else { return };
+    if let Some(bill) = meter::bill(tariff, Some(usage), &[], service) {
+        tell(usage, &bill);
+    }
+}
+
+/// A whole answer or an event that passes as it came, with what the answer cost as far as its meter knows; `None`: it stays as it is.
+pub(crate) fn charged(dialect: Dialect, payload: &[u8], meter: &Meter) -> Option<Bytes> {
+    let mut cost = Usage::default();
+    tell(&mut cost, &meter.bill()?);
+    charged::told(dialect, payload, &cost)
+}
+
+fn tell(usage: &mut Usage, bill: &meter::Bill) {
     let written = |cost: Exact| cost.pico().written().as_str().to_owned();
     usage.cost = Some(written(bill.charged));
     usage.bill =

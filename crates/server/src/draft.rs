@@ -8,13 +8,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{CONTENT_TYPE, HeaderMap};
+use serde_json::json;
 use serde_json::value::RawValue;
 use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::principal::Principal;
 use switchboard_engine::wire::control::is_steering;
+use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::outline::{Edits, Outline};
 use switchboard_engine::wire::problem::Problem;
+use switchboard_engine::wire::{Dialect, Operation};
 
 use crate::app::App;
 use crate::clock::unix_seconds;
@@ -45,6 +48,7 @@ impl Draft {
             None => {
                 let outline = Outline::scan(&body)?;
                 let (body, outline) = either::settled(&mut self.door, body, outline, app)?;
+                let (body, outline) = conversed(&self.door, body, outline)?;
                 let (body, outline, laid) = laid_out(&self.door, body, outline)?;
                 (body, Content::Json(outline), laid)
             }
@@ -96,6 +100,20 @@ impl Draft {
             mentioned: Default::default(),
         })
     }
+}
+
+/// A chat that one of OpenRouter's clients writes as a prompt, as the conversation that it is.
+fn conversed(door: &Door, body: Frames, outline: Outline) -> Result<(Frames, Outline), Problem> {
+    let is_chat = door.flavor == Flavor::OpenRouter && (door.operation, door.dialect) == (Operation::Chat, Dialect::OpenAiChat);
+    if !is_chat || outline.get("messages").is_some() || outline.get("prompt").is_none() {
+        return Ok((body, outline));
+    }
+    let prompt: String = outline.read(&body, "prompt")?.unwrap_or_default();
+    let turns = json!([{"role": "user", "content": prompt}]).to_string();
+    let edits = Edits { set: vec![("messages".to_owned(), turns)], remove: vec!["prompt".to_owned()], ..Edits::default() };
+    let body = outline.apply(&body, &edits);
+    let outline = Outline::scan(&body)?;
+    Ok((body, outline))
 }
 
 /// The body with what the client wants in the provider's (`extra_body`) among its other fields, as OpenAI's libraries send it; and the

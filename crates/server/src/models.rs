@@ -1,5 +1,6 @@
 //! The models there are, in each client's form.
 
+mod deprecations;
 pub(crate) mod info;
 mod page;
 mod routers;

@@ -276,6 +276,7 @@ fn document_of(path: &str, route: Route) -> Value {
         Route::Info(Info::Models) => json("ModelInfoList"),
         Route::Info(Info::Paged) => json("ModelInfoPage"),
         Route::Info(Info::Groups) => json("ModelGroupList"),
+        Route::Info(Info::Deprecations) => json("ModelDeprecations"),
         Route::GeminiModels if path.contains("{*model}") => json("GeminiModel"),
         Route::GeminiModels => json("GeminiModelList"),
         Route::Consent | Route::Page(Page::Home | Page::Docs) => json!({"text/html": {"schema": {"type": "string"}}}),
@@ -323,6 +324,9 @@ fn parameters(path: &str, route: Route) -> Vec<Value> {
         }
         Route::Info(Info::Models) => list.push(query("litellm_model_id", "string", "The deployment of this id alone")),
         Route::Info(Info::Groups) => list.push(query("model_group", "string", "This model alone")),
+        Route::Info(Info::Deprecations) => {
+            list.push(query("warn_within_days", "integer", "A model that ends within so many days is about to"))
+        }
         Route::Info(Info::Paged) => list.extend(catalogue::DEPLOYMENTS.map(|(name, kind, what)| query(name, kind, what))),
         Route::Market(listing) => list.extend(catalogue::parameters(listing).map(|(name, kind, what)| query(name, kind, what))),
         Route::GeminiModels if !path.contains("{*model}") => {

@@ -272,7 +272,7 @@ pub fn model_prefixes() -> impl Iterator<Item = String> {
 }
 
 /// Paths that exist once.
-pub const ALONE: [Row; 40] = [
+pub const ALONE: [Row; 42] = [
     // Gemini clients
     models("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
     models("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
@@ -296,6 +296,8 @@ pub const ALONE: [Row; 40] = [
     models("/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),
     models("/v1/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),
     models("/v2/model/info", Route::Info(Info::Paged), "The deployments, page by page"),
+    models("/model/deprecations", Route::Info(Info::Deprecations), "The models that end, and when"),
+    models("/v1/model/deprecations", Route::Info(Info::Deprecations), "The models that end, and when"),
     models("/model_group/info", Route::Info(Info::Groups), "What each model can do, over all its deployments"),
     // OpenRouter's clients
     Row {

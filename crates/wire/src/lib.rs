@@ -13,6 +13,7 @@
 pub mod anthropic;
 pub mod assemble;
 pub mod bedrock;
+pub mod charged;
 pub mod chat;
 pub mod cohere;
 pub mod complete;

@@ -131,6 +131,8 @@ pub struct Problem {
     pub availability: Option<Box<Availability>>,
     /// Whose budget it is, in the words of OpenRouter's clients, where one is spent.
     pub limit_source: Option<&'static str>,
+    /// How an answer would have come about, as JSON, for OpenRouter's clients that ask for it.
+    pub account: Option<Box<str>>,
 }
 
 /// Why no endpoint could serve a request, for machines: OpenRouter's `error.availability`.
@@ -180,6 +182,7 @@ impl Problem {
             raw: None,
             availability: None,
             limit_source: None,
+            account: None,
         }
     }
 

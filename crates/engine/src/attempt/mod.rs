@@ -37,6 +37,7 @@ use http::header::{HeaderName, HeaderValue};
 use switchboard_wire::loss::{Losses, Why};
 use switchboard_wire::media::Taker;
 use switchboard_wire::prepare::{Prepared, Source};
+use switchboard_wire::problem::Kind;
 use switchboard_wire::{Dialect, Operation};
 use tokio::time::Instant;
 
@@ -128,7 +129,7 @@ impl<'a> Attempts<'a> {
             None => self.group(plan, &mut journey, meter).await,
             Some(mock) => {
                 let made = Box::pin(mock::make(self, plan, (mock, &mut journey), meter)).await;
-                made.map(|answer| answer.for_openrouter(None, self.call))
+                made.map(|answer| answer.for_openrouter(None, self.call, None))
             }
         };
         let meter = match made {
@@ -136,7 +137,16 @@ impl<'a> Attempts<'a> {
             Err(meter) => meter,
         };
         // Few calls come here: the first group's future stays small.
-        Box::pin(self.fall_back(plan, journey, meter)).await
+        let (mut error, meter) = match Box::pin(self.fall_back(plan, journey, meter)).await {
+            Ok(answer) => return Ok(answer),
+            Err(failed) => failed,
+        };
+        // What is our own fault is told to nobody.
+        if error.problem.kind != Kind::Internal {
+            let account = Account::of(self.call, plan, false, &meter);
+            error.problem.account = account.map(Account::failed);
+        }
+        Err((error, meter))
     }
 
     /// Gives a stream that broke off another target's rest, where one has it.
@@ -175,7 +185,7 @@ impl<'a> Attempts<'a> {
                 Ok((found, (mut answer, whole))) => {
                     let target = found.beyond.as_deref().unwrap_or(&plan.targets[found.at]);
                     let account = account.map(|account| account.answered(plan, target));
-                    answer = answer.for_openrouter(account, self.call);
+                    answer = answer.for_openrouter(account, self.call, whole.as_ref());
                     for (name, value) in rates {
                         answer.headers.insert(name, value);
                     }

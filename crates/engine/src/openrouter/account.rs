@@ -7,16 +7,16 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
-use switchboard_wire::Dialect;
-use switchboard_wire::complete;
 use switchboard_wire::dialect::Flavor;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::outline::Outline;
+use switchboard_wire::{Dialect, charged, complete};
 
 use crate::call::Call;
 use crate::catalog::Family;
 use crate::deployment::Deployment;
 use crate::meter::Meter;
+use crate::openrouter;
 use crate::route::{Plan, Target};
 
 /// The headers with which clients ask how an answer came about.
@@ -36,7 +36,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// What is told of that call once a target of the plan has answered, where the client asks for it.
+    /// What is told of that call by the targets of its plan and the attempts so far, where the client asks for it.
     pub(crate) fn of(call: &Call, plan: &Plan, fallen_back: bool, meter: &Meter) -> Option<Self> {
         if call.door.flavor != Flavor::OpenRouter {
             return None;
@@ -100,6 +100,21 @@ impl Account {
         told["summary"] = Value::from(format!("available={available}, selected={}", target.provider_name));
     }
 
+    /// The same where nobody has answered.
+    pub(crate) fn failed(mut self) -> Box<str> {
+        let told = &mut self.told;
+        let attempts = told["attempts"].as_array().map_or(0, Vec::len);
+        let available = told["endpoints"]["available"].as_array_mut().map_or(0, |available| {
+            available.iter_mut().for_each(|one| one["selected"] = Value::Bool(false));
+            available.len()
+        });
+        told["attempt"] = Value::from(attempts);
+        told["region"] = Value::Null;
+        told["is_byok"] = Value::Bool(false);
+        told["summary"] = Value::from(format!("available={available}"));
+        told.to_string().into()
+    }
+
     /// A whole answer that tells it.
     pub(crate) fn tell(&self, body: &Bytes) -> Bytes {
         with_field(body, &self.told)
@@ -137,21 +152,21 @@ pub(crate) struct Telling {
 impl Telling {
     /// For a stream of that dialect; `None`: it may pass as it is.
     pub(crate) fn new(account: Option<Account>, dialect: Dialect) -> Option<Self> {
-        let works = account.is_some() || complete::has_events(dialect);
+        let works = account.is_some() || complete::has_events(dialect) || dialect == Dialect::OpenAiCompletions;
         works.then(|| Self { account, dialect, held: BytesMut::new(), id: None, done: false })
     }
 
     /// A stream that is known as a whole.
     pub(crate) fn whole(mut self, body: &Bytes) -> Bytes {
-        let passed = self.pass(body.clone());
-        match self.rest() {
+        let passed = self.pass(body.clone(), None);
+        match self.rest(None) {
             None => passed,
             Some(rest) => [passed, rest].concat().into(),
         }
     }
 
     /// What of those bytes may go on to the client, which may be nothing.
-    pub(crate) fn pass(&mut self, bytes: Bytes) -> Bytes {
+    pub(crate) fn pass(&mut self, bytes: Bytes, meter: Option<&Meter>) -> Bytes {
         if self.done {
             return bytes;
         }
@@ -159,7 +174,7 @@ impl Telling {
         let mut out = BytesMut::new();
         while let Some(end) = end_of_event(&self.held) {
             let event = self.held.split_to(end);
-            self.event(&event, &mut out);
+            self.event(&event, meter, &mut out);
         }
         if self.done || self.held.len() > LONGEST {
             out.unsplit(self.held.split());
@@ -168,16 +183,17 @@ impl Telling {
     }
 
     /// What is left at the end of the stream.
-    pub(crate) fn rest(&mut self) -> Option<Bytes> {
+    pub(crate) fn rest(&mut self, meter: Option<&Meter>) -> Option<Bytes> {
         let event = self.held.split();
         let mut out = BytesMut::new();
-        self.event(&event, &mut out);
+        self.event(&event, meter, &mut out);
         (!out.is_empty()).then(|| out.freeze())
     }
 
-    fn event(&mut self, event: &[u8], out: &mut BytesMut) {
+    fn event(&mut self, event: &[u8], meter: Option<&Meter>, out: &mut BytesMut) {
         let Some((from, to)) = payload(event) else { return out.extend_from_slice(event) };
         let filled = complete::event(self.dialect, &event[from..to]);
+        let filled = self.charged(filled.as_deref().unwrap_or(&event[from..to]), meter).or(filled);
         let payload = filled.as_deref().unwrap_or(&event[from..to]);
         if self.id.is_none() && self.account.is_some() && matches!(self.dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions) {
             self.id = id_of(payload);
@@ -202,6 +218,12 @@ impl Telling {
                 out.extend_from_slice(&event[to..]);
             }
         }
+    }
+
+    /// What an event with that payload becomes, if it is the one whose usage says what the answer cost.
+    fn charged(&self, payload: &[u8], meter: Option<&Meter>) -> Option<Bytes> {
+        let meter = meter.filter(|_| charged::may_tell(self.dialect, payload))?;
+        openrouter::charged(self.dialect, payload, meter)
     }
 
     /// What an event with that payload becomes, if it is the one that tells.
@@ -287,9 +309,9 @@ mod tests {
         let mut telling = telling(dialect);
         let mut out = Vec::new();
         for piece in stream.as_bytes().chunks(length) {
-            out.extend_from_slice(&telling.pass(Bytes::copy_from_slice(piece)));
+            out.extend_from_slice(&telling.pass(Bytes::copy_from_slice(piece), None));
         }
-        out.extend_from_slice(&telling.rest().unwrap_or_default());
+        out.extend_from_slice(&telling.rest(None).unwrap_or_default());
         String::from_utf8(out).expect("text")
     }
 
@@ -353,7 +375,7 @@ mod tests {
         let stream = format!("event: message_delta\ndata: {{\"type\":\"message_delta\",\"delta\":{{}}}}\n\n{delta}");
         for length in [1, 5, 4096] {
             let mut telling = Telling::new(None, Dialect::Anthropic).expect("events may lack something");
-            let pieces = stream.as_bytes().chunks(length).map(|piece| telling.pass(Bytes::copy_from_slice(piece)));
+            let pieces = stream.as_bytes().chunks(length).map(|piece| telling.pass(Bytes::copy_from_slice(piece), None));
             let out = String::from_utf8(pieces.collect::<Vec<_>>().concat()).expect("text");
             assert!(out.contains("\"delta\":{\"container\":null,") && out.ends_with(delta), "{out}");
         }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use switchboard_wire::Dialect;
 use switchboard_wire::control::is_steering;
+use switchboard_wire::dialect::Flavor;
 use switchboard_wire::embed::{EmbedReply, EmbedRequest, Encoding, Shape};
 use switchboard_wire::outline::Edits;
 use switchboard_wire::problem::{Fault, Kind, Problem};
@@ -74,7 +75,8 @@ async fn same(step: &Step<'_>, reach: &Reach, meter: &mut Meter) -> Result<Produ
     };
     let body = wanted.and_then(|wanted| Shape::OpenAi.reencode(&body, wanted)).map_or(body, Bytes::from);
     let named = || rename::whole(Dialect::OpenAiChat, &body, step.dispatch.model(step.target), None);
-    let body = if step.dispatch.settings.asked_names { named() } else { body };
+    let asked_names = step.dispatch.settings.asked_names || step.call.door.flavor == Flavor::OpenRouter;
+    let body = if asked_names { named() } else { body };
     Ok(Product::Whole(control::backward(&headers), body))
 }
 

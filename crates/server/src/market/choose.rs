@@ -11,6 +11,8 @@ use super::query::{Sort, Wanted};
 use crate::clock::unix_seconds;
 
 const DAY: u64 = 86_400;
+/// What `model_info` says a model is for.
+const CATEGORIES: &str = "categories";
 
 /// What is known beside the offers.
 #[derive(Clone, Copy)]
@@ -21,7 +23,9 @@ pub(super) struct Ground<'a> {
 
 /// The offers that are wanted, in the order that is wanted; not yet cut to a page.
 pub(super) fn choose(mut offers: Vec<Offer>, wanted: &Wanted, ground: Ground<'_>) -> Vec<Offer> {
-    offers.retain(|offer| is_wanted(offer, wanted, ground));
+    // Where nobody says what models are for, asking for a category asks for nothing.
+    let categorized = offers.iter().any(|offer| offer.written.contains_key(CATEGORIES));
+    offers.retain(|offer| is_wanted(offer, wanted, ground) && (!categorized || is_of(offer, wanted)));
     match wanted.sort {
         Some(sort) => ordered(offers, sort, ground.now),
         None => offers,
@@ -32,7 +36,6 @@ fn is_wanted(offer: &Offer, wanted: &Wanted, ground: Ground<'_>) -> bool {
     let top = offer.top();
     !wanted.benchmarked
         && wanted.text.as_deref().is_none_or(|text| is_named(offer, text))
-        && wanted.category.as_deref().is_none_or(|category| is_for(offer, category))
         && has_all(&offer.union(Endpoint::known_parameters), &wanted.parameters)
         && has_all(&offer.union(Endpoint::inputs), &wanted.inputs)
         && has_any(&offer.union(Endpoint::outputs), &wanted.outputs)
@@ -56,9 +59,11 @@ fn is_named(offer: &Offer, text: &str) -> bool {
     text.split_whitespace().all(|word| names.iter().any(|name| name.contains(word)))
 }
 
-fn is_for(offer: &Offer, category: &str) -> bool {
-    let known = offer.written.get("categories").and_then(serde_json::Value::as_array);
-    known.is_some_and(|known| known.iter().any(|one| one.as_str() == Some(category)))
+/// Whether it is of the category that is wanted, if one is.
+fn is_of(offer: &Offer, wanted: &Wanted) -> bool {
+    let known = offer.written.get(CATEGORIES).and_then(serde_json::Value::as_array);
+    let is_one = |category: &str| known.is_some_and(|known| known.iter().any(|one| one.as_str() == Some(category)));
+    wanted.category.as_deref().is_none_or(is_one)
 }
 
 fn has_all(known: &[&str], wanted: &[String]) -> bool {

@@ -1,4 +1,4 @@
-//! `/model/info`, `/v2/model/info` and `/model_group/info`: what LiteLLM's clients are told of deployments.
+//! `/model/info`, `/v2/model/info`, `/model_group/info` and their like: what LiteLLM's clients are told of deployments.
 //!
 //! Of a deployment's parameters only those are told that can hold no credential; where it is reached is for administrators.
 
@@ -17,7 +17,7 @@ use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::seal::OPENAI;
 use switchboard_engine::wire::{Dialect, Operation};
 
-use super::routers;
+use super::{deprecations, routers};
 use crate::answered::document;
 use crate::app::App;
 use crate::auth::Caller;
@@ -34,6 +34,8 @@ pub enum Info {
     Paged,
     /// By the name that callers use.
     Groups,
+    /// Those that end.
+    Deprecations,
 }
 
 /// The abilities that are told of each model, known or not.
@@ -105,7 +107,7 @@ pub(crate) struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    fn value(&self, name: &str) -> Option<String> {
+    pub(super) fn value(&self, name: &str) -> Option<String> {
         self.parts.uri.query().and_then(|query| crate::query::value(query, name)).filter(|value| !value.is_empty())
     }
 
@@ -134,6 +136,7 @@ pub(crate) fn answer(app: &App, document: Info, ask: &Ask<'_>) -> Result<Respons
         Info::Models => all(app, ask),
         Info::Paged => paged(app, ask),
         Info::Groups => Ok(groups(app, ask)),
+        Info::Deprecations => deprecations::answer(app, ask),
     }
 }
 

@@ -93,6 +93,7 @@ mod outages;
 mod outlets;
 mod own_forms;
 mod pages;
+mod passed_on;
 mod passing;
 mod peers;
 mod people;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::dialect::{Dialect, Flavor};
 use crate::json;
+use crate::openai_chat::error::{error_type, write_account};
 use crate::overflow;
 use crate::problem::{Fault, Kind, Problem};
 
@@ -79,9 +80,9 @@ pub(super) fn write(problem: &Problem, flavor: Flavor) -> (StatusCode, Vec<u8>) 
 }
 
 /// Writes an error inside a stream.
-pub(super) fn write_event(problem: &Problem) -> Vec<u8> {
+pub(super) fn write_event(problem: &Problem, flavor: Flavor) -> Vec<u8> {
     let mut out = b"event: error\ndata: ".to_vec();
-    out.extend_from_slice(&body(problem, Flavor::OpenAi));
+    out.extend_from_slice(&body(problem, flavor));
     out.extend_from_slice(b"\n\n");
     out
 }
@@ -93,12 +94,16 @@ fn body(problem: &Problem, flavor: Flavor) -> Vec<u8> {
         out.object("error", |out| {
             out.field("type", word);
             out.field("message", &overflow::told(Dialect::Anthropic, problem.code.as_deref(), &problem.message));
+            if flavor == Flavor::OpenRouter {
+                out.text("error_type", error_type(problem));
+            }
             out.option("availability", problem.availability.as_deref());
         });
         // OpenRouter's clients expect the field; what would stand in it is the vendor's own.
         if flavor == Flavor::OpenRouter {
             out.raw("request_id", "null");
         }
+        write_account(out, problem);
     })
 }
 

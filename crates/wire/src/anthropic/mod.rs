@@ -97,8 +97,8 @@ impl Inbound for Anthropic {
         error::write(problem, flavor)
     }
 
-    fn write_stream_problem(&self, problem: &Problem, _flavor: Flavor, _begun: &Begun<'_>) -> Vec<u8> {
-        error::write_event(problem)
+    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor, _begun: &Begun<'_>) -> Vec<u8> {
+        error::write_event(problem, flavor)
     }
 }
 

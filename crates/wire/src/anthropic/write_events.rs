@@ -282,7 +282,7 @@ impl Writer {
             let said = finish.raw.as_deref().unwrap_or("error");
             let words = finish.words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
             let problem = Problem::new(Kind::Upstream, format!("the provider ended the answer with `{said}`{words}"));
-            out.extend_from_slice(&error::write_event(&problem));
+            out.extend_from_slice(&error::write_event(&problem, self.stamp.flavor));
             return;
         }
         let reason = stop::write(finish, self.calls, self.refusal);
@@ -345,7 +345,7 @@ impl EventWriter for Writer {
         }
         if let Event::Fault(fault) = event {
             self.ended = true;
-            out.extend_from_slice(&error::write_event(&Problem::from((**fault).clone())));
+            out.extend_from_slice(&error::write_event(&Problem::from((**fault).clone()), self.stamp.flavor));
             return;
         }
         self.begin(out);

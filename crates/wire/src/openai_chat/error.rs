@@ -260,10 +260,19 @@ fn openrouter_type(kind: Kind) -> (&'static str, u16) {
     }
 }
 
+/// What kind of error it is, in the words that OpenRouter's clients go by in each of its APIs.
+pub(crate) fn error_type(problem: &Problem) -> &'static str {
+    if problem.code.as_deref() == Some(overflow::CODE) { overflow::CODE } else { openrouter_type(problem.kind).0 }
+}
+
 /// Writes an error in place of an answer.
 pub(crate) fn write_problem(problem: &Problem, flavor: Flavor) -> (StatusCode, Vec<u8>) {
     let status = status_of(problem, flavor);
-    (status, json::object(|object| write_error(object, problem, flavor)))
+    let body = json::object(|object| {
+        write_error(object, problem, flavor);
+        write_account(object, problem);
+    });
+    (status, body)
 }
 
 /// Writes an error inside a stream that has begun.
@@ -340,14 +349,20 @@ fn write_words(error: &mut json::Object<'_>, problem: &Problem, flavor: Flavor, 
             error.field("code", &status);
             error.field("message", &problem.message);
             error.object("metadata", |metadata| {
-                let length = problem.code.as_deref() == Some(overflow::CODE);
-                metadata.field("error_type", if length { overflow::CODE } else { openrouter_type(problem.kind).0 });
+                metadata.field("error_type", error_type(problem));
                 metadata.option("limit_source", problem.limit_source.as_ref());
                 metadata.option("provider_name", problem.provider.as_ref());
                 metadata.option("provider_code", problem.code.as_ref().filter(|_| problem.provider.is_some()));
                 metadata.option("raw", problem.raw.as_ref());
             });
         }
+    }
+}
+
+/// Writes how an answer would have come about, where the client asks for it.
+pub(crate) fn write_account(object: &mut json::Object<'_>, problem: &Problem) {
+    if let Some(account) = &problem.account {
+        object.raw("openrouter_metadata", account);
     }
 }
 

@@ -60,6 +60,7 @@ mod write_input;
 mod write_request;
 
 pub(crate) use read_request::read_tool;
+pub(crate) use usage::PARTS;
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use crate::half::Stamp;
 use crate::json::{Object, write_array, write_object};
 use crate::media::image_type;
 use crate::openai::OF_MESSAGE;
+use crate::openai_chat::error::error_type;
 use crate::problem::Problem;
 use crate::seal::{MARK, OPENAI, Sealed};
 
@@ -295,10 +296,15 @@ pub(super) fn write_response(object: &mut Object<'_>, response: &Response<'_>) {
     object.field("created_at", &response.created);
     object.field("status", if response.failed.is_some() { "failed" } else { response.status });
     match response.failed {
-        Some((problem, flavor)) => object.object("error", |error| {
-            error.field("code", error::code_of(problem));
-            error.field("message", &error::told(problem, flavor));
-        }),
+        Some((problem, flavor)) => {
+            object.object("error", |error| {
+                error.field("code", error::code_of(problem));
+                error.field("message", &error::told(problem, flavor));
+            });
+            if flavor == Flavor::OpenRouter {
+                object.text("error_type", error_type(problem));
+            }
+        }
         None => object.raw("error", "null"),
     }
     match response.incomplete {

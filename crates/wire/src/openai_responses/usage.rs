@@ -10,7 +10,7 @@ use crate::openai_chat::text::word;
 use crate::reply::Usage;
 
 /// What OpenRouter calls the cost of the input, and of the output.
-const PARTS: [&str; 2] = ["upstream_inference_input_cost", "upstream_inference_output_cost"];
+pub(crate) const PARTS: [&str; 2] = ["upstream_inference_input_cost", "upstream_inference_output_cost"];
 
 #[derive(Deserialize, Default)]
 struct Counts<'a> {

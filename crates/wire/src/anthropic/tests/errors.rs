@@ -4,6 +4,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::*;
 use crate::dialect::Flavor;
+use crate::half::Begun;
 use crate::problem::{Kind, Problem};
 
 fn fault(status: u16, body: &str) -> Fault {
@@ -26,6 +27,18 @@ fn every_kind_has_a_word_and_a_status_and_is_read_back() {
     }
     let (status, _) = Anthropic.write_problem(&Problem::new(Kind::Overloaded, ""), Flavor::default());
     assert_eq!(status.as_u16(), 529);
+}
+
+#[test]
+fn openrouters_clients_are_told_the_kind_in_their_words() {
+    let said = |problem: &Problem, flavor| serde_json::from_slice::<Value>(&Anthropic.write_problem(problem, flavor).1).unwrap();
+    let limited = Problem::new(Kind::RateLimited, "slow");
+    assert_eq!(said(&limited, Flavor::OpenRouter)["error"]["error_type"], "rate_limit_exceeded");
+    assert_eq!(said(&limited, Flavor::OpenAi)["error"].get("error_type"), None);
+    let long = Problem::new(Kind::BadRequest, "long").with_code("context_length_exceeded");
+    assert_eq!(said(&long, Flavor::OpenRouter)["error"]["error_type"], "context_length_exceeded");
+    let event = Anthropic.write_stream_problem(&limited, Flavor::OpenRouter, &Begun::default());
+    assert!(String::from_utf8(event).unwrap().contains("\"error_type\":\"rate_limit_exceeded\""));
 }
 
 #[test]
