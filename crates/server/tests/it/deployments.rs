@@ -288,6 +288,6 @@ fn models_of_nobody_are_left_out_and_the_others_served() {
                  \x20 - {model_name: bad, litellm_params: {model: openai/m, api_base: '${NOWHERE}'}}\n";
     let app = gateway(&[entry(&upstream, "good", "", ""), stray.to_owned()], "");
     assert_eq!(from(&post(&app, &json!({}))), "good");
-    assert_eq!(post(&app, &json!({"model": "stray"})).status, 400);
+    assert_eq!(post(&app, &json!({"model": "stray"})).status, 401);
     assert_eq!(app.gate().unusable.len(), 2);
 }

@@ -167,7 +167,7 @@ fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>,
         // Neither a file nor another model is named by what a team brought.
         router: crate::config::resolved::smart::RouterParams::read(&model, reader, &fields).filter(|_| !laid::is_brought(at)),
         model,
-        connection: Connection { unset_key: unset_key(params), ..connection(reader, &fields) },
+        connection: connection(reader, params, &fields),
         limits: limits(reader, &fields, &info_fields),
         prices,
         price_facts: price_facts(&fields),
@@ -197,7 +197,7 @@ fn unset_key(params: &Node) -> Option<String> {
     node.variable.as_deref().filter(|_| node.value == Value::Unset).map(str::to_owned)
 }
 
-fn connection(reader: &mut Reader<'_>, fields: &Fields) -> Connection {
+fn connection(reader: &mut Reader<'_>, params: &Node, fields: &Fields) -> Connection {
     for name in ["extra_body", "vertex_credentials", "vertex_ai_credentials"] {
         if let Some(node) = fields.node(name) {
             reader.warn_unset_within(&Section::Params.name_of(name), node);
@@ -206,6 +206,7 @@ fn connection(reader: &mut Reader<'_>, fields: &Fields) -> Connection {
     Connection {
         provider: fields.text("custom_llm_provider"),
         api_key: fields.secret("api_key"),
+        unset_key: unset_key(params),
         api_base: api_base(reader, fields),
         api_version: fields.text("api_version"),
         organization: fields.text("organization"),
