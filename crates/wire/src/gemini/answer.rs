@@ -6,6 +6,7 @@ use serde::de::{Deserializer, Error as _, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::partial::Piece;
 use crate::dialect::Dialect;
 use crate::lenient::{Count, whole_of};
 use crate::reply::{Reason, Usage};
@@ -88,12 +89,18 @@ pub(super) struct AnswerPart<'a> {
     pub(super) tool_response: Option<&'a RawValue>,
 }
 
+/// A call, or a piece of the one that is under way: only its beginning has a name.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct FunctionCall<'a> {
     pub(super) id: Option<String>,
     pub(super) name: Option<String>,
     #[serde(borrow)]
     pub(super) args: Option<&'a RawValue>,
+    #[serde(borrow, alias = "partial_args")]
+    pub(super) partial_args: Option<Vec<Piece<'a>>>,
+    #[serde(alias = "will_continue")]
+    pub(super) will_continue: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -189,9 +196,9 @@ pub(super) fn reason_of(name: &str, called: bool) -> Reason {
         "STOP" => Reason::Stop,
         "MAX_TOKENS" => Reason::Length,
         "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "MODEL_ARMOR" | "JAILBREAK" => Reason::ContentFilter,
-        "IMAGE_SAFETY" | "IMAGE_PROHIBITED_CONTENT" | "IMAGE_RECITATION" => Reason::ContentFilter,
+        "IMAGE_SAFETY" | "IMAGE_PROHIBITED_CONTENT" | "IMAGE_RECITATION" | "NO_IMAGE" => Reason::ContentFilter,
         "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "TOO_MANY_TOOL_CALLS" => Reason::Error,
-        "MALFORMED_RESPONSE" | "MISSING_THOUGHT_SIGNATURE" | "NO_IMAGE" => Reason::Error,
+        "MALFORMED_RESPONSE" | "MISSING_THOUGHT_SIGNATURE" => Reason::Error,
         _ => Reason::Other,
     }
 }

@@ -10,7 +10,7 @@
 //! | `contents[].role` | `User`, `Assistant`; neighbours of one role are merged | a turn's `name` |
 //! | `text`, `thought` | text, [`Thought`](crate::chat::Thought) (a summary) | what others sealed comes without its seal |
 //! | `thoughtSignature` | the seal of a call or a thought; on any other part of an answer an empty thought after it | |
-//! | `functionCall` | a call; without an `id` it gets `call_swb_<responseId>_<n>`, which is never sent to Gemini | |
+//! | `functionCall` | a call, whole or in pieces (`partialArgs`, `willContinue`); without an `id` it gets `call_swb_<responseId>_<n>`, which is never sent to Gemini | |
 //! | `functionResponse` | a result; `name` is found by the call's id, an id by the name where there is none | |
 //! | `inlineData`, `fileData` | media; only `gs:`, YouTube and Google's file store are fetched, other URLs are refused | `detail` |
 //! | `executableCode`, `codeExecutionResult`, `toolCall`, `toolResponse` | hosted items | left out elsewhere |
@@ -35,6 +35,7 @@ mod count;
 mod error;
 mod keys;
 mod likelihood;
+mod partial;
 mod read_events;
 pub(crate) mod read_parts;
 mod read_request;

@@ -11,8 +11,9 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::answer::{Answer, AnswerPart, Candidate, FunctionCall, PromptFeedback, Text, read_usage, reason_of, unix_seconds};
+use super::answer::{Answer, AnswerPart, Candidate, FunctionCall, Name, PromptFeedback, Text, read_usage, reason_of, unix_seconds};
 use super::citation::{LookedUp, Said, count_fetches, grounds, read_citations, read_grounding};
+use super::partial::OpenCall;
 use super::{error, likelihood, token};
 use crate::chat::{Citation, Hosted, Media, MediaSource};
 use crate::dialect::Dialect;
@@ -38,6 +39,8 @@ pub(super) struct Reader {
     /// Whether all of the answer is there, and nobody reads the events as they come.
     whole: bool,
     calls: usize,
+    /// The call that is under way.
+    call: Option<OpenCall>,
     /// The further answers, each of which is read as the first.
     further: BTreeMap<u64, Reader>,
     finish: Option<String>,
@@ -74,7 +77,8 @@ impl Reader {
             return Ok(());
         }
         self.start(&answer, out);
-        if let Some(feedback) = answer.prompt_feedback {
+        let says_nothing = answer.candidates.as_ref().is_none_or(Vec::is_empty) && self.next == 0;
+        if let Some(feedback) = answer.prompt_feedback.filter(|feedback| says_nothing || feedback.block_reason.is_some()) {
             self.on_feedback(feedback);
         }
         for (place, candidate) in (0..).zip(answer.candidates.into_iter().flatten()) {
@@ -108,10 +112,10 @@ impl Reader {
     }
 
     fn on_feedback(&mut self, feedback: PromptFeedback) {
-        if let Some(reason) = feedback.block_reason {
-            let blocked = Finish::new(Reason::ContentFilter, reason.block_reason());
-            self.blocked = Some(blocked.with_words(feedback.block_reason_message));
-        }
+        // No reason is told where it is the one that has no name.
+        let reason = feedback.block_reason.unwrap_or(Name::Number(0));
+        let blocked = Finish::new(Reason::ContentFilter, reason.block_reason());
+        self.blocked = Some(blocked.with_words(feedback.block_reason_message));
     }
 
     fn on_further(&mut self, index: u64, candidate: Candidate<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
@@ -149,6 +153,7 @@ impl Reader {
         citations.into_iter().for_each(|citation| self.cite(citation, out));
         if let Some(reason) = candidate.finish_reason {
             self.finish = Some(reason.finish_reason());
+            self.end_call(out);
         }
         self.words = candidate.finish_message.or(self.words.take());
         Ok(())
@@ -171,8 +176,7 @@ impl Reader {
     fn on_part(&mut self, part: AnswerPart<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
         let signature = part.thought_signature.as_ref().map(|text| &*text.0);
         if let Some(call) = part.function_call {
-            self.on_call(call, signature, out);
-            return Ok(());
+            return self.on_call(call, signature, out);
         }
         if let Some((kind, key, raw)) = hosted_member(&part) {
             self.on_hosted((kind, key), raw, signature, out);
@@ -208,19 +212,44 @@ impl Reader {
         self.set_aside(out);
     }
 
-    fn on_call(&mut self, call: FunctionCall<'_>, signature: Option<&str>, out: &mut Vec<Event>) {
-        let id = call.id.filter(|id| !id.is_empty()).unwrap_or_else(|| token::own_id(&self.id, self.calls));
-        self.calls += 1;
-        let sent = call.name.unwrap_or_default();
-        let name = self.memo.renamed.iter().find(|(renamed, _)| *renamed == sent).map_or(sent.clone(), |(_, own)| own.clone());
-        let arguments = call.args.map_or_else(|| "{}".to_owned(), |args| args.get().to_owned());
-        let block = self.begin(BlockKind::ToolCall { id, name, custom: false, namespace: None }, out);
-        // The seal first: in a stream of Anthropic's it belongs to the beginning of a call.
-        if let Some(signature) = signature {
-            out.push(Event::BlockDelta { block, delta: Delta::Seal(token::read_signature(signature)) });
+    /// A call, the beginning of one, or more of the one that is under way.
+    fn on_call(&mut self, call: FunctionCall<'_>, signature: Option<&str>, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        let pieces = call.partial_args.as_deref().unwrap_or_default();
+        let (args, goes_on) = (call.args, call.will_continue == Some(true));
+        if let Some(name) = call.name.filter(|name| !name.is_empty()) {
+            self.end_call(out);
+            self.call = Some(OpenCall::new(self.begin_call(call.id, name, out)));
         }
-        out.push(Event::BlockDelta { block, delta: Delta::Arguments(arguments) });
-        out.push(Event::BlockEnd { block });
+        // The seal first: in a stream of Anthropic's it belongs to the beginning of a call.
+        if let (Some(open), Some(signature)) = (&self.call, signature) {
+            out.push(Event::BlockDelta { block: open.block, delta: Delta::Seal(token::read_signature(signature)) });
+        }
+        match &mut self.call {
+            Some(open) => open.extend(args, pieces)?,
+            None if args.is_none() && pieces.is_empty() => {}
+            None => return Err(Malformed::field("functionCall", "a call goes on that never began")),
+        }
+        if !goes_on {
+            self.end_call(out);
+        }
+        Ok(())
+    }
+
+    fn begin_call(&mut self, id: Option<String>, sent: String, out: &mut Vec<Event>) -> u32 {
+        let id = id.filter(|id| !id.is_empty()).unwrap_or_else(|| token::own_id(&self.id, self.calls));
+        self.calls += 1;
+        let renamed = self.memo.renamed.iter().find(|(renamed, _)| *renamed == sent);
+        let name = renamed.map_or(sent, |(_, own)| own.clone());
+        self.begin(BlockKind::ToolCall { id, name, custom: false, namespace: None }, out)
+    }
+
+    /// Tells the arguments of the call that is under way, and ends it.
+    fn end_call(&mut self, out: &mut Vec<Event>) {
+        if let Some(call) = self.call.take() {
+            let block = call.block;
+            out.push(Event::BlockDelta { block, delta: Delta::Arguments(call.arguments()) });
+            out.push(Event::BlockEnd { block });
+        }
     }
 
     fn on_hosted(&mut self, (kind, key): (&str, &str), raw: &RawValue, signature: Option<&str>, out: &mut Vec<Event>) {
@@ -304,6 +333,7 @@ impl Reader {
 
     /// Ends a whole answer, which is complete even where it gives no reason.
     pub(super) fn end_whole(&mut self, out: &mut Vec<Event>) {
+        self.end_call(out);
         if self.started && !self.broken && self.finish.is_none() && self.blocked.is_none() {
             self.leave(out);
             self.end_further(out);
@@ -390,6 +420,7 @@ impl EventReader for Reader {
             (None, Some(blocked)) => blocked,
             (None, None) => return out.push(Event::Fault(Box::new(Fault::truncated()))),
         };
+        self.end_call(out);
         self.leave(out);
         self.end_further(out);
         out.push(Event::End { finish, service_tier: self.tier.take() });
@@ -397,6 +428,10 @@ impl EventReader for Reader {
 
     fn has_finished(&self) -> bool {
         self.finish.is_some() && self.further.values().all(Self::has_finished)
+    }
+
+    fn held(&self) -> usize {
+        self.call.as_ref().map_or(0, |call| call.held) + self.further.values().map(Self::held).sum::<usize>()
     }
 
     fn skim(&self, frame: Frame<'_>) -> bool {
