@@ -1,6 +1,6 @@
 //! A request for its target: the client's own bytes where the formats agree, a translation where they do not.
 
-use crate::chat::{ChatRequest, Part, PartBody, Role};
+use crate::chat::{ChatRequest, Message, Part, PartBody, Role};
 use crate::control::is_steering;
 use crate::dialect::Dialect;
 use crate::fields::Fields;
@@ -143,6 +143,8 @@ fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
     let request = named.as_ref().unwrap_or(request);
     // Bedrock has a place for what is said of a document.
     let lacks_contexts = route.from == Dialect::Anthropic && !matches!(route.to, Dialect::Anthropic | Dialect::Bedrock);
+    let summed_up = if route.from == Dialect::Anthropic && route.to != route.from { with_summary(request) } else { None };
+    let request = summed_up.as_ref().unwrap_or(request);
     let introduced = if lacks_contexts { with_contexts(request) } else { None };
     let request = introduced.as_ref().unwrap_or(request);
     let told = if route.from == route.to { None } else { stand_in::told(request, route.to, route.profile)? };
@@ -154,6 +156,9 @@ fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
         check_content(request, route)?;
     }
     let mut lost = Losses::new();
+    if summed_up.is_some() {
+        lost.add("messages.content", Why::Approximated);
+    }
     // Elsewhere what stands before the conversation has no speaker.
     if route.from != route.to && request.system.iter().any(|part| part.extra.noted(route.from, "name").is_some()) {
         lost.dropped("messages.name");
@@ -225,6 +230,28 @@ fn with_names(request: &ChatRequest) -> Option<ChatRequest> {
         }
     }
     Some(named)
+}
+
+/// The request from its last summary on, which Anthropic reads in place of all that was said before it: elsewhere it is a text. `None`
+/// where nothing was summed up.
+fn with_summary(request: &ChatRequest) -> Option<ChatRequest> {
+    let summary = |part: &Part| match &part.body {
+        PartBody::Hosted(hosted) if hosted.kind == "compaction" => {
+            Fields::nested(&hosted.raw).ok()?.take::<String>("content").ok().flatten()
+        }
+        _ => None,
+    };
+    let last = |message: &Message| message.parts.iter().enumerate().rev().find_map(|(at, part)| Some((at, summary(part)?)));
+    let (turn, (at, text)) = request.messages.iter().enumerate().rev().find_map(|(turn, message)| Some((turn, last(message)?)))?;
+    let mut shorter = request.clone();
+    shorter.messages.drain(..turn);
+    let first = shorter.messages.first_mut()?;
+    first.parts.drain(..=at);
+    if first.parts.is_empty() {
+        shorter.messages.remove(0);
+    }
+    shorter.messages.insert(0, Message::new(Role::User, vec![Part::text(text)]));
+    Some(shorter)
 }
 
 /// The request with what Anthropic's clients say of a document for the model to read as a text before it; `None` where they say nothing.

@@ -12,6 +12,7 @@
 //! | `tool_use`, `tool_result` | calls, results | names and ids in the API's alphabet; results first in a turn |
 //! | `tool_use.signature` | the call's seal | an extension towards clients; never sent to the vendor |
 //! | server tools' blocks, unknown blocks | [`Hosted`](crate::chat::Hosted) | as sent; another vendor's are left out, a loss |
+//! | `compaction` | [`Hosted`](crate::chat::Hosted) | as sent; elsewhere the last one is a user's text in place of all that stands before it, approximated |
 //! | `document`, `search_result` | [`PartBody::File`](crate::chat::PartBody) | PDF, plain text, URL or file; else refused |
 //! | `max_tokens` | `max_output_tokens` | required: the model's limit or 4096, approximated |
 //! | `thinking`, `output_config.effort` | [`Reasoning`](crate::chat::Reasoning) | by the model's [`Thinking`](crate::half::Thinking); effort ↔ budget approximated |

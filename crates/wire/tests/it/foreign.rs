@@ -146,3 +146,29 @@ fn cache_marks_reach_who_caches() {
         assert!(!prepared.losses.to_string().contains("cache_control"), "{}", prepared.losses);
     }
 }
+
+/// Anthropic reads the last summary in place of all that was said before it: it is content, and no provider's tool made it.
+#[test]
+fn a_summary_of_the_conversation_stands_for_it_everywhere() {
+    let block = |text: &str| json!({"type": "compaction", "content": text});
+    let body = json!({"model": "m", "max_tokens": 9, "messages": [
+        {"role": "user", "content": "first of all"},
+        {"role": "assistant", "content": [block("older summary"), {"type": "text", "text": "long ago"}]},
+        {"role": "assistant", "content": [block("newer summary"), {"type": "text", "text": "lately"}]},
+        {"role": "user", "content": "go on"},
+    ]});
+    for to in targets().filter(|to| !matches!(to, Dialect::Anthropic | Dialect::Replicate)) {
+        let prepared = sent(Dialect::Anthropic, to, &body.to_string()).expect(to.as_str());
+        let written = String::from_utf8(prepared.body.join().to_vec()).expect("text");
+        let place = |text: &str| written.find(text);
+        assert!(
+            place("newer summary").is_some() && place("newer summary") < place("lately") && place("lately") < place("go on"),
+            "{written}"
+        );
+        assert!(["first of all", "older summary", "long ago"].iter().all(|gone| place(gone).is_none()), "{written}");
+    }
+    // What stands for nothing is nothing.
+    let failed = anthropic("assistant", r#"{"type":"compaction","content":null}"#);
+    let kept = sent(Dialect::Anthropic, Dialect::OpenAiChat, &failed).expect("written");
+    assert!(String::from_utf8_lossy(&kept.body.join()).contains("hi"));
+}
