@@ -44,6 +44,13 @@ struct MessageStart<'a> {
     model: Option<String>,
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
+    /// Blocks that are whole already.
+    #[serde(borrow)]
+    content: Option<Vec<&'a RawValue>>,
+    stop_reason: Option<String>,
+    stop_sequence: Option<String>,
+    #[serde(borrow)]
+    stop_details: Option<&'a RawValue>,
 }
 
 /// Reads a stream of this dialect, in SSE or in Amazon's event stream.
@@ -132,7 +139,14 @@ impl Reader {
             return Err(Malformed::new("a second answer begins amid the first"));
         }
         self.start(message.id, message.model, out);
-        self.usage(message.usage, out)
+        self.usage(message.usage, out)?;
+        for raw in message.content.into_iter().flatten() {
+            self.open_block(raw, out)?.close(out)?;
+        }
+        if message.stop_reason.is_some() {
+            self.finish = stop::read(message.stop_reason, message.stop_sequence, message.stop_details);
+        }
+        Ok(())
     }
 
     fn usage(&mut self, raw: Option<&RawValue>, out: &mut Vec<Event>) -> Result<(), Malformed> {
@@ -155,6 +169,12 @@ impl Reader {
             let (_, open) = self.open.remove(at);
             open.close(out)?;
         }
+        let open = self.open_block(raw, out)?;
+        self.open.push((index, open));
+        Ok(())
+    }
+
+    fn open_block(&mut self, raw: &RawValue, out: &mut Vec<Event>) -> Result<Open, Malformed> {
         let block = self.next;
         if block as usize == MOST_BLOCKS {
             return Err(Malformed::field("index", "is of more blocks than any answer has"));
@@ -163,8 +183,7 @@ impl Reader {
         let open = Open::read(block, raw, &self.memo, out)?;
         self.json_answer |= matches!(open, Open::JsonAnswer { .. });
         self.calls |= matches!(open, Open::Call { .. });
-        self.open.push((index, open));
-        Ok(())
+        Ok(open)
     }
 
     fn block_delta(&mut self, chunk: Chunk<'_>, payload: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
