@@ -284,6 +284,12 @@ impl PartialEq for Citation {
     }
 }
 
+/// The page that the source of a search's result is, or else the document of that name.
+pub(crate) fn page_or_document(source: String) -> (Option<String>, Option<String>) {
+    let is_page = source.starts_with("http://") || source.starts_with("https://");
+    if is_page { (Some(source), None) } else { (None, Some(source)) }
+}
+
 /// A text under way whose sources are of all of it, and may be named before it is complete.
 #[derive(Debug, Default)]
 pub(crate) struct Cited {

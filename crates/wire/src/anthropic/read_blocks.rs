@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use super::HERE;
 use crate::chat::{
     CacheMark, Citation, Cited, Hosted, Media, MediaSource, Part, PartBody, Passage, PassageUnit, Thought, ToolCall, ToolResult,
+    page_or_document,
 };
 use crate::fields::Fields;
 use crate::json;
@@ -145,6 +146,7 @@ pub(super) fn read_citation(raw: &RawValue) -> Result<Citation, Malformed> {
         cited_text: Option<String>,
         file_id: Option<String>,
         document_index: Count,
+        search_result_index: Count,
         start_char_index: Count,
         end_char_index: Count,
         start_page_number: Count,
@@ -153,18 +155,19 @@ pub(super) fn read_citation(raw: &RawValue) -> Result<Citation, Malformed> {
         end_block_index: Count,
     }
     let wire: Wire = serde_json::from_str(raw.get()).map_err(|error| Malformed::field("citations", &error.to_string()))?;
-    let source_url = wire.source.filter(|source| source.starts_with("http://") || source.starts_with("https://"));
+    let (page, named) = wire.source.map_or((None, None), page_or_document);
+    let index = wire.document_index.or(*wire.search_result_index);
     let places = [
         (PassageUnit::Character, wire.start_char_index, wire.end_char_index),
         (PassageUnit::Page, wire.start_page_number, wire.end_page_number),
         (PassageUnit::Block, wire.start_block_index, wire.end_block_index),
     ];
     Ok(Citation {
-        url: wire.url.or(source_url),
+        url: wire.url.or(page),
         title: wire.title.or(wire.document_title),
         // Required by the API; empty where another vendor's citation quotes nothing.
         cited_text: wire.cited_text.filter(|text| !text.is_empty()),
-        document: wire.file_id.or(wire.document_index.map(|index| index.to_string())),
+        document: wire.file_id.or(named).or(index.map(|index| index.to_string())),
         passage: places.into_iter().find_map(|(unit, start, end)| Some(Passage { unit, start: (*start)?, end: (*end)? })),
         raw: Some((HERE, raw.to_owned())),
         ..Citation::default()

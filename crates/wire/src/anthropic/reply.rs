@@ -170,6 +170,19 @@ pub(super) fn citation_json(citation: &Citation) -> String {
 
 fn write_citation(out: &mut Object<'_>, citation: &Citation) {
     let quoted = citation.cited_text.as_deref().unwrap_or_default();
+    let index = citation.document.as_ref().and_then(|document| document.parse::<u64>().ok());
+    // A search's result has a name of its own and blocks; a page of the web has none, and a document no name but its number.
+    let named = citation.url.as_ref().or(citation.document.as_ref().filter(|_| index.is_none()));
+    if let (Some(source), Some(Passage { unit: PassageUnit::Block, start, end })) = (named, citation.passage) {
+        out.text("type", "search_result_location");
+        out.field("source", source);
+        out.field("title", &citation.title);
+        out.field("cited_text", quoted);
+        out.field("search_result_index", &index.unwrap_or(0));
+        out.field("start_block_index", &start);
+        out.field("end_block_index", &end);
+        return;
+    }
     if let Some(url) = &citation.url {
         out.text("type", "web_search_result_location");
         out.field("url", url);
@@ -186,7 +199,6 @@ fn write_citation(out: &mut Object<'_>, citation: &Citation) {
         PassageUnit::Page => ("page_location", "start_page_number", "end_page_number"),
         PassageUnit::Block => ("content_block_location", "start_block_index", "end_block_index"),
     };
-    let index = citation.document.as_ref().and_then(|document| document.parse::<u64>().ok());
     out.text("type", kind);
     out.field("cited_text", quoted);
     out.field("document_index", &index.unwrap_or(0));

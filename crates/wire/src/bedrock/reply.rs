@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{HERE, error, sealer};
-use crate::chat::{Citation, Cited, Hosted, Media, MediaSource, Part, PartBody, Passage, PassageUnit, Thought, ToolCall};
+use crate::chat::{Citation, Cited, Hosted, Media, MediaSource, Part, PartBody, Passage, PassageUnit, Thought, ToolCall, page_or_document};
 use crate::extra::Extra;
 use crate::fields::Fields;
 use crate::half::Memo;
@@ -216,11 +216,13 @@ pub(super) fn read_citation(raw: &RawValue) -> Option<Citation> {
         #[serde(default, deserialize_with = "or_default")]
         source_content: Vec<CitedText>,
         location: Option<std::collections::BTreeMap<String, Option<Place>>>,
+        source: Option<String>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Place {
         document_index: Count,
+        search_result_index: Count,
         start: Count,
         end: Count,
         url: Option<String>,
@@ -231,18 +233,21 @@ pub(super) fn read_citation(raw: &RawValue) -> Option<Citation> {
         let unit = match kind.as_str() {
             "documentChar" => PassageUnit::Character,
             "documentPage" => PassageUnit::Page,
-            "documentChunk" => PassageUnit::Block,
+            "documentChunk" | "searchResultLocation" => PassageUnit::Block,
             _ => return None,
         };
         Some(Passage { unit, start: (*place.start)?, end: (*place.end)? })
     });
+    // Of a search's result it is said where that is from.
+    let is_result = place.as_ref().is_some_and(|(kind, _)| kind == "searchResultLocation");
+    let (page, named) = source.source.filter(|_| is_result).map_or((None, None), page_or_document);
     let place = place.map(|(_, place)| place);
     let text: String = source.source_content.into_iter().map(|piece| piece.text).collect();
     Some(Citation {
-        url: place.as_ref().and_then(|place| place.url.clone()),
+        url: place.as_ref().and_then(|place| place.url.clone()).or(page),
         title: source.title,
         cited_text: (!text.is_empty()).then_some(text),
-        document: place.and_then(|place| *place.document_index).map(|index| index.to_string()),
+        document: named.or(place.and_then(|place| place.document_index.or(*place.search_result_index)).map(|index| index.to_string())),
         passage,
         raw: Some((HERE, raw.to_owned())),
         ..Citation::default()
