@@ -1,5 +1,7 @@
 //! What both of OpenAI's APIs of chats have beyond the meaning: a client's word for one of them goes on to the other as it is.
 
+use serde::Deserialize;
+use serde_json::Number;
 use serde_json::value::RawValue;
 
 use crate::chat::{CacheMark, ChatRequest};
@@ -8,6 +10,7 @@ use crate::extra::Extra;
 use crate::fields::Fields;
 use crate::half::Profile;
 use crate::json::Object;
+use crate::lenient;
 use crate::loss::{Losses, Why};
 use crate::problem::Malformed;
 use crate::seal::OPENAI;
@@ -108,4 +111,31 @@ pub(crate) fn mark_beside(extra: &Extra) -> Option<&str> {
 /// The same, where the target takes it.
 pub(crate) fn taken_breakpoint<'a>(extra: &'a Extra, (here, profile): (Dialect, &Profile)) -> Option<&'a str> {
     breakpoint(extra).filter(|_| extra.from() == Some(here) || is_known(here, profile))
+}
+
+/// What a usage object says that the answer costs, as decimals: a sum, or how many ticks of a dollar.
+pub(crate) fn cost(sum: Option<&RawValue>, ticks: Option<&RawValue>) -> Option<String> {
+    sum.and_then(told_cost).or_else(|| lenient::whole(ticks?.get()).map(dollars))
+}
+
+/// The number of a cost, digits as sent: OpenRouter sends a number, Perplexity an object with the sum in it, others a text.
+fn told_cost(raw: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Sum<'a> {
+        #[serde(borrow)]
+        total_cost: Option<&'a RawValue>,
+    }
+    let text = raw.get();
+    match text.as_bytes().first()? {
+        b'{' => told_cost(serde_json::from_str::<Sum<'_>>(text).ok()?.total_cost?),
+        b'"' => serde_json::from_str::<String>(text).ok().filter(|text| serde_json::from_str::<Number>(text).is_ok()),
+        _ => serde_json::from_str::<Number>(text).ok().map(|_| text.to_owned()),
+    }
+}
+
+/// So many ticks, of which a dollar has ten thousand million.
+fn dollars(ticks: u64) -> String {
+    const OF_A_DOLLAR: u64 = 10_000_000_000;
+    let exact = format!("{}.{:010}", ticks / OF_A_DOLLAR, ticks % OF_A_DOLLAR);
+    exact.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

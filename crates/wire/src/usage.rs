@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::Number;
 use serde_json::value::RawValue;
 
 use crate::bedrock;
@@ -10,6 +9,7 @@ use crate::chat::{Media, MediaSource};
 use crate::dialect::Operation;
 use crate::event::{BlockKind, Event, EventReader, Frame};
 use crate::lenient::Count;
+use crate::openai;
 use crate::problem::{Fault, Kind, Malformed};
 use crate::reply::{Finish, Reason, Usage};
 
@@ -41,6 +41,8 @@ struct Report<'a> {
     completion_tokens_details: Option<&'a RawValue>,
     #[serde(borrow)]
     cost: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cost_in_usd_ticks: Option<&'a RawValue>,
 }
 
 #[derive(Default, Deserialize)]
@@ -57,21 +59,6 @@ impl Details {
     /// Those of the first place that holds any.
     fn of<const PLACES: usize>(places: [Option<&RawValue>; PLACES]) -> Self {
         places.into_iter().flatten().find_map(|raw| serde_json::from_str::<Option<Self>>(raw.get()).ok().flatten()).unwrap_or_default()
-    }
-}
-
-/// The number of a cost, digits as sent: OpenRouter sends a number, Perplexity an object with the sum in it, others a text.
-fn cost(raw: &RawValue) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Sum<'a> {
-        #[serde(borrow)]
-        total_cost: Option<&'a RawValue>,
-    }
-    let text = raw.get();
-    match text.as_bytes().first()? {
-        b'{' => cost(serde_json::from_str::<Sum<'_>>(text).ok()?.total_cost?),
-        b'"' => serde_json::from_str::<String>(text).ok().filter(|text| serde_json::from_str::<Number>(text).is_ok()),
-        _ => serde_json::from_str::<Number>(text).ok().map(|_| text.to_owned()),
     }
 }
 
@@ -96,7 +83,7 @@ pub fn read(raw: &RawValue) -> Option<Usage> {
         output_image: *answer.image_tokens,
         output_audio: *answer.audio_tokens,
         reasoning: *answer.reasoning_tokens,
-        cost: report.cost.and_then(cost),
+        cost: openai::cost(report.cost, report.cost_in_usd_ticks),
         ..Usage::default()
     };
     (usage != Usage::default()).then_some(usage)

@@ -39,7 +39,7 @@ struct Source<'a> {
 }
 
 /// Reads one source, however it is wrapped.
-pub(super) fn read(raw: &RawValue) -> Option<Citation> {
+pub(crate) fn read(raw: &RawValue) -> Option<Citation> {
     let sent = Some((HERE, raw.to_owned()));
     if let Some(url) = word(Some(raw)) {
         return Some(Citation { url: Some(url), raw: sent, ..Citation::default() });

@@ -56,7 +56,7 @@
 mod accent;
 mod calls;
 mod chunk;
-mod citations;
+pub(crate) mod citations;
 pub(crate) mod error;
 pub(crate) mod finish;
 mod fitted;

@@ -7,7 +7,9 @@ use super::text::{count, word};
 use crate::dialect::{Dialect, Flavor};
 use crate::fields::Fields;
 use crate::json::Object;
+use crate::openai;
 use crate::reply::Usage;
+use crate::tier;
 
 const HERE: Dialect = Dialect::OpenAiChat;
 
@@ -26,7 +28,8 @@ counts!(
     Counts {
         prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details, completion_tokens_details, prompt_token_details,
         cache_read_input_tokens, cache_creation_input_tokens, cache_creation, prompt_cache_hit_tokens, cached_tokens, num_cached_tokens,
-        reasoning_tokens, audio_prompt_tokens, cost, num_search_queries, server_tool_use, server_tool_use_details, input_tokens, output_tokens,
+        reasoning_tokens, audio_prompt_tokens, cost, cost_in_usd_ticks, num_search_queries, server_tool_use, server_tool_use_details,
+        input_tokens, output_tokens, input_tokens_details, output_tokens_details,
     }
 );
 counts!(
@@ -47,8 +50,8 @@ counts!(
     Creation { ephemeral_5m_input_tokens, ephemeral_1h_input_tokens }
 );
 counts!(
-    /// Counts of searches and prices in objects.
-    Others { web_search_requests, web_fetch_requests, total_cost }
+    /// What tools of the provider's did.
+    Tools { web_search_requests, web_fetch_requests }
 );
 
 fn inner<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> T {
@@ -58,10 +61,10 @@ fn inner<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> T {
 /// Reads a usage object; `None` for anything that is none.
 pub(crate) fn read_usage(raw: &RawValue) -> Option<Usage> {
     let all: Counts<'_> = serde_json::from_str(raw.get()).ok()?;
-    let prompt: PromptDetails<'_> = inner(all.prompt_tokens_details.or(all.prompt_token_details));
-    let answer: AnswerDetails<'_> = inner(all.completion_tokens_details);
+    let prompt: PromptDetails<'_> = inner(all.prompt_tokens_details.or(all.prompt_token_details).or(all.input_tokens_details));
+    let answer: AnswerDetails<'_> = inner(all.completion_tokens_details.or(all.output_tokens_details));
     let creation: Creation<'_> = inner(all.cache_creation.or(prompt.cache_creation_token_details));
-    let (tools, priced): (Others<'_>, Others<'_>) = (inner(all.server_tool_use.or(all.server_tool_use_details)), inner(all.cost));
+    let tools: Tools<'_> = inner(all.server_tool_use.or(all.server_tool_use_details));
     let first = |list: &[Option<&RawValue>]| list.iter().find_map(|raw| count(*raw));
     let mut usage = Usage {
         input: first(&[all.prompt_tokens, all.input_tokens]),
@@ -91,12 +94,23 @@ pub(crate) fn read_usage(raw: &RawValue) -> Option<Usage> {
         rejected_prediction: count(answer.rejected_prediction_tokens),
         web_searches: first(&[tools.web_search_requests, all.num_search_queries, prompt.web_search_requests]),
         web_fetches: count(tools.web_fetch_requests),
-        cost: word(all.cost).or_else(|| word(priced.total_cost)),
+        cost: openai::cost(all.cost, all.cost_in_usd_ticks),
         raw: Some((HERE, raw.to_owned())),
         ..Usage::default()
     };
     add_what_the_total_holds(&mut usage);
-    (usage.counts().iter().any(|(_, count)| count.is_some()) || usage.cost.is_some()).then_some(usage)
+    (!is_blank(&usage)).then_some(usage)
+}
+
+/// Whether nothing was counted.
+pub(crate) fn is_blank(usage: &Usage) -> bool {
+    usage.cost.is_none() && usage.counts().iter().all(|(_, count)| count.is_none())
+}
+
+/// The terms under which it was served, where the usage alone tells them.
+pub(super) fn tier_of(usage: Option<&Usage>) -> Option<String> {
+    let (_, raw) = usage?.raw.as_ref()?;
+    word(Fields::nested(raw).ok()?.take_raw("service_tier")).map(tier::read)
 }
 
 /// With some providers the answer's count leaves the thoughts out, or the prompt's count the sound; the total then tells.
@@ -110,8 +124,11 @@ fn add_what_the_total_holds(usage: &mut Usage) {
     }
 }
 
-/// Writes a usage object as OpenAI, LiteLLM and OpenRouter have it.
+/// Writes a usage object as OpenAI, LiteLLM and OpenRouter have it, unless nothing was counted.
 pub(crate) fn write_usage(object: &mut Object<'_>, usage: &Usage, flavor: Flavor) {
+    if is_blank(usage) {
+        return;
+    }
     object.object("usage", |out| {
         out.option("prompt_tokens", usage.input);
         out.option("completion_tokens", usage.output);

@@ -7,6 +7,7 @@ use crate::chat::{CacheMark, Citation, Hosted, Media, MediaSource, Part, PartBod
 use crate::fields::Fields;
 use crate::lenient::Count;
 use crate::openai::{self, BREAKPOINT, MARK};
+use crate::openai_chat::citations;
 use crate::problem::Malformed;
 
 /// Whether that value is a string.
@@ -132,6 +133,16 @@ fn at_url(url: String) -> Media {
 fn read_annotations(raw: Option<&RawValue>) -> Result<Vec<Citation>, Malformed> {
     let Some(raw) = raw.filter(|raw| raw.get() != "null") else { return Ok(Vec::new()) };
     list(raw)?.into_iter().map(read_annotation).collect()
+}
+
+/// The item in which Perplexity lists the pages that it found, and marks none of them in the text.
+pub(super) const RESULTS: &str = "search_results";
+
+/// The pages of such an item, as sources of the text that follows it.
+pub(super) fn read_results(raw: &RawValue) -> Vec<Citation> {
+    let results = Fields::nested(raw).ok().and_then(|mut fields| fields.take_raw("results"));
+    let results = results.and_then(|raw| list(raw).ok()).unwrap_or_default();
+    results.into_iter().filter_map(citations::read).map(|page| Citation { raw: None, ..page }).collect()
 }
 
 /// Reads one annotation, of whatever kind.

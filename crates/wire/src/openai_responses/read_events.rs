@@ -281,7 +281,7 @@ impl Reader {
         let last = parts.len().saturating_sub(1);
         for (index, part) in parts.into_iter().enumerate() {
             match &part.body {
-                PartBody::Text { .. } | PartBody::Refusal(_) => self.finish_said(at, index as u64, &part, out),
+                PartBody::Text { .. } | PartBody::Refusal(_) => self.finish_said(at, index as u64, part, out),
                 PartBody::Reasoning(thought) => {
                     if self.items[at].name.is_none() {
                         self.items[at].name.clone_from(&thought.id);
@@ -316,23 +316,27 @@ impl Reader {
         Ok(())
     }
 
-    fn finish_said(&mut self, at: usize, index: u64, part: &Part, out: &mut Vec<Event>) {
-        match &part.body {
-            PartBody::Text { text, citations } => {
+    fn finish_said(&mut self, at: usize, index: u64, part: Part, out: &mut Vec<Event>) {
+        let likely = likelihood::of(&part);
+        match part.body {
+            PartBody::Text { text, mut citations } => {
                 let block = self.block(at, Slot::Text, index, out);
                 if !self.blocks[block].likely {
-                    self.likely(block, likelihood::of(part), out);
+                    self.likely(block, likely, out);
                 }
-                self.remainder(block, text, out);
+                self.remainder(block, &text, out);
                 let told = self.blocks[block].citations;
-                for citation in citations.iter().skip(told) {
-                    self.delta(block, Delta::Citation(Box::new(citation.clone())), out);
+                if told == 0 {
+                    self.runs.give_found(&mut citations);
                 }
                 self.blocks[block].citations = told.max(citations.len());
+                for citation in citations.into_iter().skip(told) {
+                    self.delta(block, Delta::Citation(Box::new(citation)), out);
+                }
             }
             PartBody::Refusal(text) => {
                 let block = self.block(at, Slot::Refusal, index, out);
-                self.remainder(block, text, out);
+                self.remainder(block, &text, out);
             }
             _ => {}
         }
@@ -477,7 +481,7 @@ impl Reader {
         if self.items[at].kind == "message" && !self.items[at].done {
             let part = content::read_piece(raw).map_err(|malformed| malformed.within("part"))?;
             let index = wire.content_index.unwrap_or(0);
-            self.finish_said(at, index, &part, out);
+            self.finish_said(at, index, part, out);
             self.close(|block| block.item == at && block.index == index, out);
         }
         Ok(())

@@ -46,14 +46,15 @@ fn read_answer(memo: &Memo, mut fields: Fields<'_>, status: Option<&str>) -> Res
     };
     let vendor = memo.vendor.as_deref().unwrap_or(OPENAI);
     let output = fields.take_raw("output").filter(|raw| raw.get() != "null").map(content::list).transpose()?.unwrap_or_default();
-    reply.parts = read_output(&output, vendor)?;
+    let (parts, runs) = read_output(&output, vendor)?;
+    reply.parts = parts;
     reply.likelihoods = reply.parts.iter().flat_map(likelihood::of).collect();
     let seen = Seen::of(&reply.parts);
     reply.finish = read_finish(status, fields.take_raw("incomplete_details"), seen);
     fields.take_raw("object");
     let tool_usage = fields.take_raw("tool_usage");
     if let Some(usage) = &mut reply.usage {
-        Runs::of(output.iter().copied()).add_to(usage, tool_usage);
+        runs.add_to(usage, tool_usage);
     }
     reply.extra = fields.rest(DIALECT);
     if let Some(raw) = tool_usage {
@@ -62,13 +63,19 @@ fn read_answer(memo: &Memo, mut fields: Fields<'_>, status: Option<&str>) -> Res
     Ok(reply)
 }
 
-/// Reads output items. The seal of a call goes to its call.
-pub(super) fn read_output(items: &[&RawValue], vendor: &str) -> Result<Vec<Part>, Malformed> {
+/// Reads output items, and what the provider's tools did. The seal of a call goes to its call.
+fn read_output(items: &[&RawValue], vendor: &str) -> Result<(Vec<Part>, Runs), Malformed> {
     let mut parts = Vec::new();
-    let mut seals = Vec::new();
+    let (mut seals, mut runs) = (Vec::new(), Runs::default());
     for (at, raw) in items.iter().enumerate() {
         let read = || read_item(&kind_of(raw)?, raw, vendor);
-        let Item { parts: more, seal } = read().map_err(|malformed| malformed.within(&format!("output.{at}")))?;
+        let Item { parts: mut more, seal } = read().map_err(|malformed| malformed.within(&format!("output.{at}")))?;
+        runs.see(raw);
+        for part in &mut more {
+            if let PartBody::Text { citations, .. } = &mut part.body {
+                runs.give_found(citations);
+            }
+        }
         parts.extend(more);
         seals.extend(seal);
     }
@@ -81,7 +88,7 @@ pub(super) fn read_output(items: &[&RawValue], vendor: &str) -> Result<Vec<Part>
             call.seal = Some(seal);
         }
     }
-    Ok(parts)
+    Ok((parts, runs))
 }
 
 /// A time in seconds, whole or not.
@@ -119,7 +126,8 @@ pub(super) fn read_finish(status: Option<&str>, details: Option<&RawValue>, seen
     match (status, why.as_deref()) {
         (Some("incomplete"), Some("max_output_tokens")) => Finish::new(Reason::Length, "max_output_tokens"),
         (Some("incomplete"), Some("content_filter")) => Finish::new(Reason::ContentFilter, "content_filter"),
-        (Some("incomplete"), why) => Finish::new(Reason::Other, why.unwrap_or("incomplete")),
+        // Whatever cut it, it is no whole answer.
+        (Some("incomplete"), why) => Finish::new(Reason::Length, why.unwrap_or("incomplete")),
         (Some(status @ ("cancelled" | "queued" | "in_progress")), _) => Finish::new(Reason::Other, status),
         (status, _) => {
             let reason = match seen {
@@ -139,7 +147,7 @@ pub(super) fn write_finish(finish: &Finish) -> (&str, Option<&str>) {
         // Elsewhere a refusal is a verdict on the answer, not something that the model says in it.
         (Reason::ContentFilter, _) | (Reason::Refusal, Some("refusal")) => ("incomplete", Some("content_filter")),
         (Reason::Other, Some(status @ ("cancelled" | "queued" | "in_progress"))) => (status, None),
-        (Reason::Error, _) | (Reason::Other, Some("incomplete")) => ("incomplete", None),
+        (Reason::Error, _) => ("incomplete", None),
         _ => ("completed", None),
     }
 }

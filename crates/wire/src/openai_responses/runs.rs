@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::content::{RESULTS, read_results};
+use crate::chat::Citation;
 use crate::lenient::Count;
 use crate::reply::Usage;
 
@@ -14,6 +16,8 @@ pub(super) struct Runs {
     searches: u64,
     file_searches: u64,
     containers: BTreeSet<String>,
+    /// Pages that were found, for a text to come.
+    found: Vec<Citation>,
 }
 
 #[derive(Deserialize)]
@@ -68,8 +72,16 @@ impl Runs {
                 self.searches += u64::from(!matches!(did.as_deref(), Some("open_page" | "find_in_page")));
             }
             Some("file_search_call") => self.file_searches += 1,
+            Some(RESULTS) => self.found.extend(read_results(raw)),
             Some("code_interpreter_call") => self.containers.extend(item.container_id),
             _ => {}
+        }
+    }
+
+    /// Gives what was found to a text that names no source itself.
+    pub(super) fn give_found(&mut self, citations: &mut Vec<Citation>) {
+        if citations.is_empty() {
+            citations.append(&mut self.found);
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::DIALECT;
 use crate::json::Object;
 use crate::lenient::Count;
-use crate::openai_chat::text::word;
+use crate::openai;
 use crate::reply::Usage;
 
 /// What OpenRouter calls the cost of the input, and of the output.
@@ -21,6 +21,8 @@ struct Counts<'a> {
     output_tokens_details: Option<OutputDetails>,
     #[serde(borrow)]
     cost: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cost_in_usd_ticks: Option<&'a RawValue>,
     server_tool_use: Option<ServerTools>,
 }
 
@@ -39,7 +41,9 @@ struct CacheWrites {
 #[derive(Deserialize, Default)]
 struct InputDetails {
     cached_tokens: Count,
+    cache_read_input_tokens: Count,
     cache_write_tokens: Count,
+    cache_creation_input_tokens: Count,
     text_tokens: Count,
     image_tokens: Count,
     audio_tokens: Count,
@@ -71,8 +75,8 @@ pub(super) fn read_usage(raw: Option<&RawValue>) -> Option<Usage> {
         input: *counts.input_tokens,
         output: *counts.output_tokens,
         total: *counts.total_tokens,
-        cache_read: *input.cached_tokens,
-        cache_write: *input.cache_write_tokens,
+        cache_read: input.cached_tokens.or(*input.cache_read_input_tokens),
+        cache_write: input.cache_write_tokens.or(*input.cache_creation_input_tokens),
         input_text: *input.text_tokens,
         input_image: *input.image_tokens,
         input_audio: *input.audio_tokens,
@@ -89,7 +93,7 @@ pub(super) fn read_usage(raw: Option<&RawValue>) -> Option<Usage> {
         output_text: *output.text_tokens,
         output_image: *output.image_tokens,
         output_audio: *output.audio_tokens,
-        cost: word(counts.cost),
+        cost: openai::cost(counts.cost, counts.cost_in_usd_ticks),
         raw: Some((DIALECT, raw.to_owned())),
         ..Usage::default()
     })
