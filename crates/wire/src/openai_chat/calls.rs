@@ -36,6 +36,8 @@ struct Value {
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     list: Vec<Call>,
+    /// The first of those that began in the last chunk in which any did.
+    together: usize,
     spare: String,
     /// The bytes that waited for a name.
     held: usize,
@@ -67,8 +69,36 @@ impl Calls {
         self.list.iter().find(|call| !call.closed && call.id.as_deref() == Some(id)).and_then(|call| call.block)
     }
 
+    /// The pieces of one chunk. Of those `seals` that name their call, each is told before what is said of it.
+    pub(super) fn pieces(
+        &mut self,
+        pieces: &[CallDelta<'_>],
+        seals: &mut Vec<(String, Sealed)>,
+        next: &mut u32,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Malformed> {
+        let before = self.list.len();
+        for (at, piece) in pieces.iter().enumerate() {
+            // Where several come at once and do not say whose they are, they stand as their calls did.
+            let place = (pieces.len() > 1).then_some(self.together + at);
+            let named = seals.iter().position(|(id, _)| word(piece.id).as_ref() == Some(id));
+            let seal = named.map(|at| seals.remove(at).1);
+            self.piece(piece, (place, seal), next, out)?;
+            if self.list.len() > before {
+                self.together = before;
+            }
+        }
+        Ok(())
+    }
+
     /// A piece of a call. One that is of no call that began is not the piece of another.
-    pub(super) fn piece(&mut self, piece: &CallDelta<'_>, next: &mut u32, out: &mut Vec<Event>) -> Result<(), Malformed> {
+    fn piece(
+        &mut self,
+        piece: &CallDelta<'_>,
+        (place, seal): (Option<usize>, Option<Sealed>),
+        next: &mut u32,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Malformed> {
         let (index, id) = (count(piece.index), word(piece.id));
         let function = piece.function.as_ref();
         let custom = piece.custom.as_ref();
@@ -79,7 +109,7 @@ impl Calls {
             (None, Some(function)) => arguments(function.arguments),
             (None, None) => "".into(),
         };
-        let at = match self.find(index, id.as_deref(), name) {
+        let at = match self.find((index, place), id.as_deref(), name) {
             Some(at) => at,
             None if id.is_none() && name.is_empty() && text.is_empty() => return Ok(()),
             None if id.is_none() && name.is_empty() => return Err(Malformed::field("tool_calls", "a call goes on that never began")),
@@ -89,7 +119,7 @@ impl Calls {
                 self.list.len() - 1
             }
         };
-        let seal = piece.extra_content.or(piece.provider_specific_fields).and_then(call_seal);
+        let seal = piece.extra_content.or(piece.provider_specific_fields).and_then(call_seal).or(seal);
         self.extend(at, (id, name), (&text, seal), (next, out));
         Ok(())
     }
@@ -145,7 +175,7 @@ impl Calls {
 
     /// The call a new piece belongs to. An index is only as good as its provider: a new id with a name begins a new call under
     /// the same index, a new id without one does not.
-    fn find(&self, index: Option<u64>, id: Option<&str>, name: &str) -> Option<usize> {
+    fn find(&self, (index, place): (Option<u64>, Option<usize>), id: Option<&str>, name: &str) -> Option<usize> {
         let differs = |call: &Call| id.is_some_and(|id| call.id.as_deref().is_some_and(|known| known != id));
         if index.is_some() {
             // Some tell the index only once the call has begun.
@@ -160,6 +190,9 @@ impl Calls {
             }
             let last = self.list.last()?;
             return (name.is_empty() && last.index.is_none() || last.id.is_none() && last.name.is_empty()).then(|| self.list.len() - 1);
+        }
+        if let Some(at) = place.filter(|at| name.is_empty() && *at < self.list.len()) {
+            return Some(at);
         }
         let last = self.list.last()?;
         (name.is_empty() || last.name == name && !last.arguments.is_whole()).then(|| self.list.len() - 1)

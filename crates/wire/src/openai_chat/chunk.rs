@@ -9,6 +9,8 @@ use super::text::Text;
 #[derive(Debug, Deserialize)]
 pub(super) struct Chunk<'a> {
     #[serde(borrow, default)]
+    pub(super) object: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     pub(super) id: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) model: Option<&'a RawValue>,
@@ -49,6 +51,12 @@ pub(super) struct Choice<'a> {
     pub(super) stop_reason: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) logprobs: Option<&'a RawValue>,
+    /// Moonshot's place for what the answer took.
+    #[serde(borrow, default)]
+    pub(super) usage: Option<&'a RawValue>,
+    /// OpenRouter's place for why there is no answer.
+    #[serde(borrow, default)]
+    pub(super) error: Option<&'a RawValue>,
 }
 
 /// What a choice adds.

@@ -37,8 +37,24 @@ pub(crate) fn read_fault(status: StatusCode, body: &[u8]) -> Fault {
 
 /// The error that a success reports after all.
 pub(crate) fn reported(fields: &mut Fields<'_>, body: &[u8]) -> Option<Fault> {
-    let raw = fields.take_raw("error").filter(|raw| !matches!(raw.get(), "null" | "{}" | "\"\"" | "false"))?;
+    let error = fields.take_raw("error").filter(|raw| says_something(raw)).map(|raw| read_error(raw, body));
+    error.or_else(|| (!fields.has("choices") && is_error(fields.peek_raw("object"))).then(|| read_event(body)))
+}
+
+/// The error that a choice of a success reports.
+pub(super) fn of_choice(choice: &RawValue, body: &[u8]) -> Option<Fault> {
+    let raw = Fields::nested(choice).ok()?.take_raw("error").filter(|raw| says_something(raw))?;
     Some(read_error(raw, body))
+}
+
+/// Whether the place of an error holds one.
+pub(super) fn says_something(raw: &RawValue) -> bool {
+    !matches!(raw.get(), "null" | "{}" | "\"\"" | "false")
+}
+
+/// Whether an object says of itself that it is an error: vLLM and those after it have no other word for it in a stream.
+pub(super) fn is_error(object: Option<&RawValue>) -> bool {
+    object.is_some_and(|raw| raw.get() == "\"error\"")
 }
 
 /// The error object of a stream or of a success.

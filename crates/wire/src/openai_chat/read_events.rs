@@ -11,7 +11,7 @@ use super::chunk::{Choice, Chunk, DeltaOf};
 use super::finish::read_finish;
 use super::reasoning::{Block, Detail, is_summary};
 use super::text::{count, string, word};
-use super::usage::read_usage;
+use super::usage::{read_usage, tier_of};
 use super::{citations, error, likelihood, read_messages, reply, skim};
 use crate::chat::{Citation, Media, MediaSource, Part, PartBody};
 use crate::event::{BlockKind, Delta, Event, EventReader, Frame, MOST_BLOCKS};
@@ -152,18 +152,23 @@ impl Reader {
     }
 
     fn chunk(&mut self, chunk: Chunk<'_>, payload: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
-        if let Some(raw) = chunk.error.filter(|raw| !matches!(raw.get(), "{}" | "\"\"" | "false")) {
+        let choices = chunk.choices.as_deref().unwrap_or_default();
+        let reported = chunk.error.or_else(|| choices.first()?.error).filter(|raw| error::says_something(raw));
+        if reported.is_some() || chunk.choices.is_none() && error::is_error(chunk.object) {
             self.done = true;
-            out.push(Event::Fault(Box::new(error::read_error(raw, payload))));
+            let fault = reported.map_or_else(|| error::read_event(payload), |raw| error::read_error(raw, payload));
+            out.push(Event::Fault(Box::new(fault)));
             return Ok(());
         }
-        let usage = chunk.usage.or_else(|| groq_usage(chunk.x_groq)).and_then(read_usage);
-        let choices = chunk.choices.as_deref().unwrap_or_default();
+        let counts = chunk.usage.or_else(|| choices.iter().find_map(|choice| choice.usage)).or_else(|| groq_usage(chunk.x_groq));
+        let usage = counts.and_then(read_usage);
         // Azure opens with a chunk of filter results that names neither answer nor model.
         if !self.started && (!choices.is_empty() || usage.is_some() || word(chunk.id).is_some()) {
             self.start(&chunk, out);
         }
-        if let Some(tier) = word(chunk.service_tier).map(tier::read).filter(|tier| self.tier.as_ref() != Some(tier)) {
+        let tier = word(chunk.service_tier).map(tier::read);
+        let tier = tier.or_else(|| tier_of(usage.as_ref()).filter(|_| self.tier.is_none()));
+        if let Some(tier) = tier.filter(|tier| self.tier.as_ref() != Some(tier)) {
             if !choices.is_empty() {
                 out.push(Event::Tier(tier.clone()));
             }
@@ -242,9 +247,9 @@ impl Reader {
             out.push(Event::BlockDelta { block, delta: Delta::Text(text.into_owned()) });
         }
         self.media(delta, out)?;
-        for call in delta.tool_calls.iter().flatten() {
+        if let Some(pieces) = delta.tool_calls.as_deref().filter(|pieces| !pieces.is_empty()) {
             self.close(out);
-            self.calls.piece(call, &mut self.next, out)?;
+            self.calls.pieces(pieces, &mut self.sealed, &mut self.next, out)?;
         }
         if let Some(function) = &delta.function_call {
             self.close(out);

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::finish::{read_finish, write_finish};
 use super::read_messages::{Reading, read_assistant};
 use super::text::{count, word};
-use super::usage::{read_usage, write_usage};
+use super::usage::{read_usage, tier_of, write_usage};
 use super::write_messages::{write_call, write_images};
 use super::{citations, error, likelihood, reasoning};
 use crate::chat::{Citation, Part, PartBody, Thought, ToolCall};
@@ -35,8 +35,9 @@ pub(super) fn read_reply(memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
         return Err(fault);
     }
     let choices: Vec<&RawValue> = fields.take("choices").map_err(unreadable)?.unwrap_or_default();
-    if choices.is_empty() {
-        return Err(error::no_choices(fields, body));
+    let Some(first) = choices.first() else { return Err(error::no_choices(fields, body)) };
+    if let Some(fault) = error::of_choice(first, body) {
+        return Err(fault);
     }
     read_answers(fields, &choices, memo).map_err(unreadable)
 }
@@ -61,6 +62,7 @@ fn read_answers(mut fields: Fields<'_>, choices: &[&RawValue], memo: &Memo) -> R
     {
         reply.usage = Fields::nested(raw).ok().and_then(|mut inner| inner.take_raw("usage")).and_then(read_usage);
     }
+    reply.service_tier = reply.service_tier.or_else(|| tier_of(reply.usage.as_ref()));
     fields.take_raw("object");
     add_sources(&mut fields, &mut reply.parts);
     fields.rest(HERE).fields().iter().for_each(|(key, value)| reply.extra.push(key.as_str(), value.clone()));

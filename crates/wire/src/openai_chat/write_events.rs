@@ -6,7 +6,7 @@ use bytes::BytesMut;
 
 use super::error;
 use super::finish::write_finish;
-use super::usage::write_usage;
+use super::usage::{is_blank, write_usage};
 use super::write_messages::{write_call_seal, write_image};
 use super::{citations, likelihood, media, reasoning};
 use crate::chat::{MediaSource, Thought};
@@ -340,7 +340,7 @@ impl Writer {
         self.stop(finish, tier, out);
         self.scratch.clear();
         let wanted = self.stamp.stream_usage || self.stamp.flavor == Flavor::OpenRouter;
-        if let Some(usage) = self.usage.take().filter(|_| wanted) {
+        if let Some(usage) = self.usage.take().filter(|usage| wanted && !is_blank(usage)) {
             self.scratch.extend_from_slice(&self.head);
             self.scratch.extend_from_slice(br#","choices":[],"#);
             let tail = json::object(|object| write_usage(object, &usage, self.stamp.flavor));

@@ -8,7 +8,7 @@ use crate::event::{BlockKind, Delta, Event, EventWriter};
 use crate::half::{Begun, Stamp};
 use crate::json::{self, Object};
 use crate::openai_chat::finish::write_finish;
-use crate::openai_chat::usage::write_usage;
+use crate::openai_chat::usage::{is_blank, write_usage};
 use crate::openai_chat::{DONE, error};
 use crate::problem::Problem;
 use crate::reply::{ChatReply, Finish, Reason, Usage};
@@ -121,7 +121,7 @@ impl Writer {
     fn end(&mut self, finish: &Finish, tier: Option<&String>, out: &mut BytesMut) {
         self.chunk((0, self.verdict(0, finish)), Some((finish, tier)), out);
         let wanted = self.stamp.stream_usage || self.stamp.flavor == Flavor::OpenRouter;
-        if let Some(usage) = self.usage.take().filter(|_| wanted) {
+        if let Some(usage) = self.usage.take().filter(|usage| wanted && !is_blank(usage)) {
             out.extend_from_slice(&self.head);
             out.extend_from_slice(b",\"choices\":[],");
             out.extend_from_slice(&json::object(|object| write_usage(object, &usage, self.stamp.flavor))[1..]);

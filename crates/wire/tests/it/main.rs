@@ -31,6 +31,7 @@ mod problems;
 mod requests;
 mod respelled;
 mod several;
+mod shapes;
 mod sounds;
 mod verbatim;
 mod words;
