@@ -78,11 +78,12 @@ fn state(request: &Request, filter: &mut Filter) -> Result<(), Refused> {
         }
     }
     match request.value("expires") {
-        None => Ok(()),
-        Some("active") => Ok(filter.over = Some((false, now))),
-        Some("expired") => Ok(filter.over = Some((true, now))),
-        Some(_) => Err(Refused::said(400, "Invalid expires value. Supported: 'active', 'expired'.")),
+        None => {}
+        Some("active") => filter.over = Some((false, now)),
+        Some("expired") => filter.over = Some((true, now)),
+        Some(_) => return Err(Refused::said(400, "Invalid expires value. Supported: 'active', 'expired'.")),
     }
+    Ok(())
 }
 
 fn page(request: &Request) -> Result<Page, Refused> {
