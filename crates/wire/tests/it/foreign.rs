@@ -158,7 +158,7 @@ fn a_summary_of_the_conversation_stands_for_it_everywhere() {
         {"role": "user", "content": "go on"},
     ]});
     for to in targets().filter(|to| !matches!(to, Dialect::Anthropic | Dialect::Replicate)) {
-        let prepared = sent(Dialect::Anthropic, to, &body.to_string()).expect(to.as_str());
+        let prepared = sent(Dialect::Anthropic, to, &body.to_string()).unwrap_or_else(|problem| panic!("{to}: {problem:?}"));
         let written = String::from_utf8(prepared.body.join().to_vec()).expect("text");
         let place = |text: &str| written.find(text);
         assert!(

@@ -247,7 +247,7 @@ fn where_nothing_was_counted_no_usage_is_told() {
     let body = json!({"promptFeedback": {"blockReason": "MODEL_ARMOR"}, "usageMetadata": {"trafficType": "ON_DEMAND"}});
     for client in [Dialect::OpenAiChat, Dialect::OpenAiCompletions] {
         assert_eq!(written(client, &whole(Dialect::Gemini, &body).unwrap()).get("usage"), None, "{client}");
-        let told = told(client, &stream(Dialect::Gemini, &[body.clone()]));
+        let told = told(client, &stream(Dialect::Gemini, std::slice::from_ref(&body)));
         assert!(told.iter().all(|chunk| chunk.get("usage").is_none() && chunk["choices"] != json!([])), "{told:?}");
     }
 }
