@@ -41,7 +41,7 @@ fn last_usage(reply: &Reply) -> Value {
     let usage = |event: &Value| {
         [event.pointer("/usage"), event.pointer("/response/usage")].into_iter().flatten().find(|usage| usage.is_object()).cloned()
     };
-    events.filter_map(|event| usage(&event)).last().unwrap_or_else(|| panic!("no usage: {}", reply.text()))
+    events.filter_map(|event| usage(&event)).next_back().unwrap_or_else(|| panic!("no usage: {}", reply.text()))
 }
 
 fn response(usage: &Value) -> Value {
