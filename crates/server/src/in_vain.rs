@@ -52,7 +52,8 @@ fn modes(config: &Config, fleet: &Fleet) -> Vec<String> {
 /// Targets of virtual models whose every deployment is left out.
 fn targets(config: &Config, fleet: &Fleet) -> Vec<String> {
     let is_listed = |model: &str| config.deployments.iter().any(|deployment| deployment.model_name == model);
-    let unserved = config.switchboard.virtual_targets.iter().filter(|one| is_listed(&one.model) && fleet.find(&one.model).is_none());
+    let is_served = |model: &str| fleet.deployments().any(|built| built.spec.group == model);
+    let unserved = config.switchboard.virtual_targets.iter().filter(|one| is_listed(&one.model) && !is_served(&one.model));
     let told = unserved.map(|one| {
         let (of, model, at) = (&one.of, &one.model, &one.at);
         format!("the virtual model `{of}` never goes to its target `{model}`, of which no deployment can be used\n  --> {at}")
