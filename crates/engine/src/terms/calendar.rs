@@ -93,9 +93,13 @@ impl Calendar {
         KNOWN.load().get(usize::from(self.0)).map(look)
     }
 
-    /// The day that is going on then, in days since 1970.
+    /// The day that is going on then, in days since 1970. One that its zone left out begins when the next one does, and stands for it.
     pub(super) fn day(self, at: Micros) -> i64 {
-        self.with(|known| since_epoch(known.day(at))).unwrap_or_default()
+        let first = |known: &Known| {
+            let day = known.day(at);
+            day.yesterday().ok().filter(|before| known.begin(*before) == known.begin(day)).unwrap_or(day)
+        };
+        self.with(|known| since_epoch(first(known))).unwrap_or_default()
     }
 
     /// When the window around that time began.
@@ -245,6 +249,20 @@ mod tests {
                     assert_eq!(window.start(end), end, "{window:?}");
                     start = end;
                 }
+            }
+        }
+    }
+
+    /// Apia left the 30th of December 2011 out.
+    #[test]
+    fn windows_that_end_on_a_day_that_was_left_out_are_found_again() {
+        for count in 2..40 {
+            let usual = window(Window::Days(count), "Pacific/Apia", "00:00");
+            let left_out = usual.since(at("2011-12-31T12:00:00Z"));
+            let start = left_out.start(at("2011-12-31T12:00:00Z"));
+            let before = left_out.start(start - 1);
+            for boundary in [before, start, left_out.end(start).unwrap()] {
+                assert_eq!(usual.since(boundary), left_out, "{count}");
             }
         }
     }

@@ -96,7 +96,7 @@ fn keys_that_callers_bring_open_models_that_have_none() {
     };
     let nobodys = |app: &TestApp, model: &str| {
         let reply = ask(app, &chat(model, &json!({"api_key": "sk-theirs"})), &[BEARER]);
-        assert_eq!(reply.status, 400, "{model}: {}", reply.text());
+        assert_eq!(reply.status, 401, "{model}: {}", reply.text());
     };
     let key = json!({"api_key": "sk-theirs"});
 
