@@ -171,8 +171,8 @@ type Debited = Vec<(i64, Vec<(String, i64)>)>;
 /// The level, name and model of those accounts.
 async fn accounts(store: &Store, wanted: BTreeSet<i64>) -> Result<Accounts, StoreError> {
     let list = serde_json::Value::from_iter(wanted).to_string();
-    let (pool, text) = (store.sql().pool.clone(), store.sql().either(ACCOUNTS, ACCOUNTS_POSTGRES).to_owned());
-    let rows = store.thread().run(async move { Ok(sqlx::query(sqlx::AssertSqlSafe(text)).bind(list).fetch_all(&pool).await?) }).await?;
+    let (pool, text) = (store.sql().pool.clone(), store.sql().either(ACCOUNTS, ACCOUNTS_POSTGRES));
+    let rows = store.thread().run(async move { Ok(sqlx::query(text).bind(list).fetch_all(&pool).await?) }).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, [row.try_get(1)?, row.try_get(2)?, row.try_get(3)?]))).collect()
 }
 
