@@ -60,6 +60,8 @@ bench: ## measure against a bare proxy, and the routing decision; see bench/READ
 
 layout: ## write anew which functions lie side by side in the released program; needs valgrind
 	$(CARGO) build --release --locked -p switchboard-bench
+	@# Valgrind knows the names of functions only where the linker puts them by itself.
+	echo 'SECTIONS {} INSERT BEFORE .text;' > crates/server/layout.ld
 	$(CARGO) rustc --release --locked -p switchboard-server --bin switchboard -- -C strip=none
 	CARGO_TARGET_DIR=$(TARGET) python3 bench/layout.py $(TARGET)/release/switchboard
 

@@ -3,7 +3,7 @@
 
     bench/layout.py GATEWAY
 
-GATEWAY is the released program with its symbols; `make layout` builds it. Needs valgrind. See docs/decisions/0027-functions-in-order.md.
+GATEWAY is the released program with its symbols and without a layout; `make layout` builds it. Needs valgrind. See docs/decisions/0027-functions-in-order.md.
 """
 
 import itertools
@@ -123,6 +123,8 @@ def section(name, functions):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         start, called = recorded(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(folder))
+    if min(len(called), len(start)) < 1000:
+        sys.exit(f"{len(called)} functions of calls and {len(start)} of a start cannot be all: has the program symbols, and no layout yet?")
     LAYOUT.write_text(f"{HEAD}SECTIONS {{\n{section('calls', called)}{section('start', start - called)}}} INSERT BEFORE .text;\n")
     print(f"{len(called)} functions of calls and {len(start - called)} more of a start")
 
